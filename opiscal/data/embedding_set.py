@@ -13,6 +13,27 @@ Label = str | int
 
 
 @dataclass(frozen=True, slots=True)
+class ColumnNames:
+    """Which columns of the input hold what.
+
+    Attributes
+    ----------
+    embedding : str or None
+        None means the column ``embedding``, else the only list-of-float column.
+    label : str
+    id : str or None
+        Names of rows; None where there are none.
+    group : str or None
+        None where rows have no groups.
+    """
+
+    embedding: str | None = None
+    label: str = "label"
+    id: str | None = None
+    group: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class RowPolicy:
     """Which rows are used, and as what."""
 
@@ -37,7 +58,11 @@ class DroppedRows:
     def total(self) -> int:
         """All rows left out."""
         return (
-            self.null_label + self.null_embedding + self.non_finite + self.zero_norm + self.singleton
+            self.null_label
+            + self.null_embedding
+            + self.non_finite
+            + self.zero_norm
+            + self.singleton
         )
 
 

@@ -1,0 +1,117 @@
+"""PairCounts: how many pairs are accepted at each edge, per class and pooled. The landing of the
+house.
+
+Above this record nothing sees an embedding; below it nothing knows a utility.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from opiscal.data.embedding_set import Label, Metric
+
+Counts = NDArray[np.int64]
+ClassCounts = NDArray[np.int32] | NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class PairCounts:
+    """Accepted pairs at every edge: cumulative integers, exact.
+
+    Edges ascend in distance, a pair at an edge's own distance is accepted by it, and the last edge
+    accepts every pair.
+
+    Attributes
+    ----------
+    metric : "cosine" or "l2"
+    rows, distractors : int
+        Rows that were paired, and how many of them belong to no class.
+    labels : tuple, length T
+        The scored classes (two rows or more), in order.
+    class_rows : int64 array of shape (T,)
+    distance : float64 array of shape (E,)
+        The pool edges.
+    class_edge : int64 array of shape (C,)
+        Which pool edges are class edges.
+    moment_edge : int64 array of shape (K,)
+        Which class edges are moment edges.
+    pool_positive, pool_negative : int64 arrays of shape (E,)
+        Accepted pairs, every unordered pair once.
+    class_positive, class_negative : int32 or int64 arrays of shape (T, C)
+        Accepted pairs of each class; a negative pair stands in the rows of both its classes.
+    positive_squares, negative_squares, products : int64 arrays of shape (T, K)
+        Sums over the rows of a class of ``p^2``, ``n^2`` and ``p n``, where ``p`` and ``n`` are the
+        accepted positives and negatives of the row.
+    within_groups : tuple of (group, PairCounts)
+        The same for the pairs with both ends in one group, on the same edges. Empty without groups.
+    """
+
+    metric: Metric
+    rows: int
+    distractors: int
+    labels: tuple[Label, ...]
+    class_rows: Counts
+    distance: NDArray[np.float64]
+    class_edge: Counts
+    moment_edge: Counts
+    pool_positive: Counts
+    pool_negative: Counts
+    class_positive: ClassCounts
+    class_negative: ClassCounts
+    positive_squares: Counts
+    negative_squares: Counts
+    products: Counts
+    within_groups: "tuple[tuple[Label, PairCounts], ...]" = ()
+
+    @property
+    def classes(self) -> int:
+        """Number of scored classes, T."""
+        return len(self.labels)
+
+    @property
+    def positive(self) -> int:
+        """All positive pairs."""
+        return int(self.pool_positive[-1])
+
+    @property
+    def negative(self) -> int:
+        """All negative pairs, each once."""
+        return int(self.pool_negative[-1])
+
+    @property
+    def positives_of_class(self) -> Counts:
+        """Positive pairs of each class, ``n (n - 1) / 2``; shape (T,)."""
+        return self.class_rows * (self.class_rows - 1) // 2
+
+    @property
+    def negatives_of_class(self) -> Counts:
+        """Negative pairs of each class, ``n (N - n)``; shape (T,)."""
+        return self.class_rows * (self.rows - self.class_rows)
+
+    @property
+    def class_distance(self) -> NDArray[np.float64]:
+        """Distances of the class edges; shape (C,)."""
+        return self.distance[self.class_edge]
+
+    @property
+    def moment_distance(self) -> NDArray[np.float64]:
+        """Distances of the moment edges; shape (K,)."""
+        return self.class_distance[self.moment_edge]
+
+
+@dataclass(frozen=True, slots=True)
+class NeighbourRanks:
+    """For every row whose class has another row: how many negatives come before its nearest
+    positive.
+
+    Attributes
+    ----------
+    rank : int32 array of shape (queries,)
+        Counted up to `cap`; a higher rank may stand as any number of at least `cap`.
+    cap : int
+        The largest k that Recall@k can be asked for.
+    """
+
+    rank: NDArray[np.int32]
+    cap: int

@@ -1,0 +1,368 @@
+"""Counting every pair: blocks of rows, worked off tile by tile on any number of threads."""
+
+import itertools
+import os
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from opiscal.pairs.kernel import (
+    fold_rows,
+    tally_negative_cols,
+    tally_negative_rows,
+    tally_positives,
+)
+from opiscal.pairs.lattice import Lattice
+from opiscal.pairs.sorted_rows import SortedRows
+from opiscal.pairs.tally import Tally
+
+RECALL_CAP = 8
+"""Recall@k is kept for k up to this."""
+
+# A tile of products of 256 x 1,024 float32 is 1 MB: it stays in a core's cache while it is counted,
+# and is large enough for the matrix product to run at full speed.
+_TILE_ROWS, _TILE_COLS = 256, 512
+# Tiles one below another whose columns are counted together.
+_PANEL_ROWS = 1024
+# Columns of a tile are walked with this stride; a power of two would put them all in one cache set.
+_PADDING = 32
+
+Progress = Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Pairs of the rows ``row_start .. row_stop`` with later rows in ``col_start .. col_stop``."""
+
+    kind: Literal["positive", "negative"]
+    row_start: int
+    row_stop: int
+    col_start: int
+    col_stop: int
+
+    @property
+    def pairs(self) -> int:
+        """About how many pairs it holds, for the order of work and for progress."""
+        rows, cols = self.row_stop - self.row_start, self.col_stop - self.col_start
+        return rows * cols // (2 if self.row_start == self.col_start else 1)
+
+
+def plan_blocks(rows: SortedRows) -> tuple[list[Block], list[Block]]:
+    """Blocks of positive and of negative pairs; together every pair of the set once.
+
+    They depend on the rows alone, never on the number of threads, so that every pair is multiplied
+    in the same tile wherever it is counted, and the counts are the same bit for bit.
+    """
+    size = _block_rows(rows.rows)
+    classes = rows.classes
+    positive: list[Block] = []
+    start = 0
+    while start < classes.scored_rows:
+        stop = int(classes.stop[start])
+        if stop - start > size:
+            cuts = [*range(start, stop, size), stop]
+            spans = list(itertools.pairwise(cuts))
+            positive += [Block("positive", *a, *b) for k, a in enumerate(spans) for b in spans[k:]]
+        else:
+            while stop < classes.scored_rows and classes.stop[stop] - start <= size:
+                stop = int(classes.stop[stop])
+            positive.append(Block("positive", start, stop, start, stop))
+        start = stop
+
+    negative = []
+    for top in range(0, classes.labelled, size):
+        bottom = min(top + size, classes.labelled)
+        for left in range(top, rows.rows, size):
+            right = min(left + size, rows.rows)
+            if right > classes.stop[top]:
+                negative.append(Block("negative", top, bottom, left, right))
+    return positive, negative
+
+
+def count_exactly(
+    rows: SortedRows,
+    lattice: Lattice,
+    *,
+    threads: int | None = None,
+    ranks: bool = True,
+    progress: Progress | None = None,
+) -> Tally:
+    """Count every pair of a set.
+
+    Parameters
+    ----------
+    rows : SortedRows
+    lattice : Lattice
+    threads : int, optional
+        Default: all cores this process may use.
+    ranks : bool
+        Whether neighbour ranks are kept for Recall@k.
+    progress : callable, optional
+        Called now and then with a number of pairs that were counted since the last call.
+
+    Returns
+    -------
+    Tally
+
+    Notes
+    -----
+    Work: ``N^2 / 2`` dot products. Memory: the rows, 8 bytes a row and moment edge, 8 bytes a class
+    and class edge, and about 10 MB a thread.
+    """
+    positive, negative = plan_blocks(rows)
+    tally = Tally.empty(rows, lattice)
+    # Ranks ask where each row's nearest positive is, so all positives are counted before.
+    count_blocks(positive, rows, lattice, tally, threads=threads, ranks=ranks, progress=progress)
+    count_blocks(negative, rows, lattice, tally, threads=threads, ranks=ranks, progress=progress)
+    return tally
+
+
+def count_blocks(
+    blocks: Sequence[Block],
+    rows: SortedRows,
+    lattice: Lattice,
+    tally: Tally,
+    *,
+    threads: int | None = None,
+    ranks: bool = True,
+    progress: Progress | None = None,
+) -> None:
+    """Count some blocks into a tally; negatives rank by the nearest positives already in it."""
+    counter = _Counter(rows, lattice, tally, ranks, progress)
+    waiting = sorted(blocks, key=lambda block: -block.pairs)
+    workers = min(threads or available_threads(), max(1, len(waiting)))
+    with threadpool_limits(limits=1, user_api="blas"):
+        if workers == 1:
+            counter.work(waiting)
+            return
+        with ThreadPoolExecutor(workers) as pool:
+            jobs = [pool.submit(counter.work, waiting) for _ in range(workers)]
+            try:
+                for job in jobs:
+                    job.result()
+            except BaseException:
+                counter.stopped.set()
+                raise
+
+
+def available_threads() -> int:
+    """Cores that this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on every system
+        return os.cpu_count() or 1
+
+
+def _block_rows(rows: int) -> int:
+    # Larger blocks fold their histograms less often; smaller ones share out evenly among threads.
+    # Histograms of a row in a block are 16-bit, so a block has fewer than 65,536 rows.
+    if rows <= 8192:
+        return 1024
+    return 2048 if rows <= 16_384 else 4096
+
+
+class _Counter:
+    """What the threads of one count share."""
+
+    def __init__(
+        self,
+        rows: SortedRows,
+        lattice: Lattice,
+        tally: Tally,
+        ranks: bool,
+        progress: Progress | None,
+    ) -> None:
+        self.rows, self.lattice, self.tally = rows, lattice, tally
+        self.ranks, self.progress = ranks, progress
+        self.rule = lattice.grid.rule
+        self.edge_of_key = lattice.edge_of_key()
+        self.class_edge_of_edge = lattice.class_edge_of_edge()
+        self.moment_edge_of_class_edge = lattice.moment_edge_of_class_edge()
+        self.moment_stop = lattice.moment_edge + 1
+        # Which row of the class histograms a sorted row belongs to.
+        self.class_index = np.full(rows.rows, -1, np.int64)
+        sizes = rows.classes.class_rows
+        self.class_index[: rows.classes.scored_rows] = np.repeat(np.arange(sizes.size), sizes)
+        self.lock = threading.Lock()
+        self.stopped = threading.Event()
+
+    def work(self, waiting: list[Block]) -> None:
+        """Take blocks off the list until it is empty."""
+        space = _Workspace(self)
+        while not self.stopped.is_set():
+            with self.lock:
+                if not waiting:
+                    return
+                block = waiting.pop(0)
+            if block.kind == "positive":
+                self._count_positives(block, space)
+            else:
+                self._count_negatives(block, space)
+            if self.progress is not None:
+                self.progress(block.pairs)
+
+    def _slots(self, start: int, stop: int) -> tuple[np.ndarray, int, int]:
+        """Class of each row counted from the first class of the stretch; that class; how many."""
+        index = self.class_index[start:stop]
+        known = index[index >= 0]
+        if known.size == 0:
+            return index, 0, 0
+        first = int(known[0])
+        return np.where(index >= 0, index - first, -1), first, int(known[-1]) - first + 1
+
+    def _count_positives(self, block: Block, space: "_Workspace") -> None:
+        rows, classes = self.rows, self.rows.classes
+        r0, r1, c0, c1 = block.row_start, block.row_stop, block.col_start, block.col_stop
+        slot, first, slots = self._slots(r0, r1)
+        kinds = self.lattice.moment_edge.size
+        pool = np.zeros(self.lattice.edge_key.size, np.uint32)
+        histogram = np.zeros((slots, self.lattice.class_edge.size), np.uint32)
+        row_moments = np.zeros((r1 - r0, kinds), np.uint32)
+        col_moments = np.zeros((c1 - c0, kinds), np.uint32)
+        best = [np.full(n, np.inf, np.float32) for n in (r1 - r0, c1 - c0)]
+        order = [np.full(n, np.iinfo(np.int64).max, np.int64) for n in (r1 - r0, c1 - c0)]
+        for r in range(r0, r1, _TILE_ROWS):
+            r_end = min(r + _TILE_ROWS, r1)
+            c_last = min(c1, int(classes.stop[r_end - 1]))
+            for c in range(max(c0, r), c_last, _TILE_COLS):
+                if self.stopped.is_set():
+                    return
+                c_end = min(c + _TILE_COLS, c_last)
+                row_part, col_part = slice(r - r0, r_end - r0), slice(c - c0, c_end - c0)
+                stop_col = np.clip(classes.stop[r:r_end] - c, 0, c_end - c)
+                tally_positives(
+                    space.product(rows, r, r_end, c, c_end),
+                    rows.half_norm[r:r_end],
+                    rows.half_norm[c:c_end],
+                    np.clip(np.arange(r + 1, r_end + 1) - c, 0, stop_col),
+                    stop_col,
+                    slot[row_part],
+                    self.rule,
+                    self.edge_of_key,
+                    self.class_edge_of_edge,
+                    self.moment_edge_of_class_edge,
+                    pool,
+                    histogram,
+                    row_moments[row_part],
+                    col_moments[col_part],
+                    best[0][row_part],
+                    order[0][row_part],
+                    best[1][col_part],
+                    order[1][col_part],
+                    rows.read_order[r:r_end],
+                    rows.read_order[c:c_end],
+                )
+        tally = self.tally
+        with self.lock:
+            tally.pool_positive += pool
+            tally.class_positive[first : first + slots] += histogram.astype(
+                tally.class_positive.dtype
+            )
+            tally.row_positive[r0:r1] += row_moments
+            tally.row_positive[c0:c1] += col_moments
+            tally.offer_best(np.arange(r0, r1), best[0], order[0])
+            tally.offer_best(np.arange(c0, c1), best[1], order[1])
+
+    def _count_negatives(self, block: Block, space: "_Workspace") -> None:
+        rows, classes, tally = self.rows, self.rows.classes, self.tally
+        r0, r1, c0, c1 = block.row_start, block.row_stop, block.col_start, block.col_stop
+        pool = np.zeros(self.lattice.edge_key.size, np.uint32)
+        row_histogram, col_histogram = space.histograms(r1 - r0, c1 - c0)
+        best_row, best_col = self._open_best(r0, r1), self._open_best(c0, c1)
+        rank_row, rank_col = np.zeros(r1 - r0, np.int32), np.zeros(c1 - c0, np.int32)
+        for r in range(r0, r1, _PANEL_ROWS):
+            r_end = min(r + _PANEL_ROWS, r1)
+            for c in range(max(c0, int(classes.stop[r])), c1, _TILE_COLS):
+                c_end = min(c + _TILE_COLS, c1)
+                for t in range(r, r_end, _TILE_ROWS):
+                    if self.stopped.is_set():
+                        return
+                    t_end = min(t + _TILE_ROWS, r_end)
+                    left = max(c, int(classes.stop[t]))
+                    if left >= c_end:
+                        break
+                    row_part, col_part = slice(t - r0, t_end - r0), slice(left - c0, c_end - c0)
+                    tally_negative_rows(
+                        space.product(rows, t, t_end, left, c_end),
+                        rows.half_norm[t:t_end],
+                        rows.half_norm[left:c_end],
+                        np.clip(classes.stop[t:t_end] - left, 0, c_end - left),
+                        self.rule,
+                        self.edge_of_key,
+                        self.class_edge_of_edge,
+                        pool,
+                        row_histogram[row_part],
+                        space.places[t - r : t_end - r, left - c :],
+                        space.key_line,
+                        best_row[row_part],
+                        tally.best_order[t:t_end],
+                        rank_row[row_part],
+                        best_col[col_part],
+                        tally.best_order[left:c_end],
+                        rank_col[col_part],
+                        rows.read_order[t:t_end],
+                        rows.read_order[left:c_end],
+                        RECALL_CAP,
+                    )
+                stop_row = np.clip(classes.start[c:c_end] - r, 0, r_end - r)
+                tally_negative_cols(space.places, stop_row, col_histogram[c - c0 : c_end - c0])
+        folded = [
+            self._fold(start, stop, histogram)
+            for start, stop, histogram in ((r0, r1, row_histogram), (c0, c1, col_histogram))
+        ]
+        with self.lock:
+            tally.pool_negative += pool
+            tally.rank[r0:r1] += rank_row
+            tally.rank[c0:c1] += rank_col
+            for start, first, class_histogram, moments in folded:
+                tally.class_negative[first : first + len(class_histogram)] += (
+                    class_histogram.astype(tally.class_negative.dtype)
+                )
+                tally.row_negative[start : start + len(moments)] += moments
+
+    def _open_best(self, start: int, stop: int) -> np.ndarray:
+        """Nearest positives of rows whose rank is wanted; -1, nearer than all, for the others."""
+        best, rank = self.tally.best[start:stop], self.tally.rank[start:stop]
+        open_ = np.isfinite(best) & (rank < RECALL_CAP) if self.ranks else np.zeros(len(best), bool)
+        return np.where(open_, best, np.float32(-1))
+
+    def _fold(
+        self, start: int, stop: int, histogram: np.ndarray
+    ) -> tuple[int, int, np.ndarray, np.ndarray]:
+        stop = max(start, min(stop, self.rows.classes.scored_rows))
+        slot, first, slots = self._slots(start, stop)
+        class_histogram = np.zeros((slots, histogram.shape[1]), np.uint32)
+        moments = np.zeros((stop - start, self.moment_stop.size), np.uint32)
+        fold_rows(histogram[: stop - start], slot, class_histogram, self.moment_stop, moments)
+        return start, first, class_histogram, moments
+
+
+class _Workspace:
+    """The buffers of one thread."""
+
+    def __init__(self, counter: _Counter) -> None:
+        self.tile = np.empty(_TILE_ROWS * _TILE_COLS, np.float32)
+        self.places = np.empty((_PANEL_ROWS, _TILE_COLS + _PADDING), np.uint16)
+        self.key_line = np.empty(_TILE_COLS, np.uint32)
+        rows = min(_block_rows(counter.rows.rows), counter.rows.rows)
+        self.row_histogram, self.col_histogram = (
+            np.empty((rows, counter.lattice.class_edge.size), np.uint16) for _ in range(2)
+        )
+
+    def histograms(self, rows: int, cols: int) -> tuple[np.ndarray, np.ndarray]:
+        """Empty histograms for the rows and the columns of a block."""
+        parts = self.row_histogram[:rows], self.col_histogram[:cols]
+        for part in parts:
+            part[:] = 0
+        return parts
+
+    def product(self, rows: SortedRows, r: int, r_end: int, c: int, c_end: int) -> np.ndarray:
+        """Dot products of two stretches of rows; overwritten by the next call."""
+        height, width = r_end - r, c_end - c
+        tile = self.tile[: height * width].reshape(height, width)
+        return np.matmul(rows.vectors[r:r_end], rows.vectors[c:c_end].T, out=tile)

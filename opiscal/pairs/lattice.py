@@ -1,0 +1,260 @@
+"""Lattice: the edges at which pairs are counted, placed from a sample before counting."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from opiscal.pairs.key_grid import KeyGrid, fit_key_grid
+from opiscal.pairs.sample import PairSample, sample_pairs
+from opiscal.pairs.sorted_rows import SortedRows
+
+Floats = NDArray[np.float64]
+Keys = NDArray[np.int64]
+
+DEFAULT_FAR_RANGE = (0.01, 0.1)
+
+# Steps of log FAR between neighbouring pool edges: (down to this FAR, step). At most 1 % is
+# promised wherever more than 10,000 negatives are accepted; it is denser where FRR changes as fast
+# as FAR does and is read off to a tenth of a percent.
+_POOL_STEPS = ((0.3, 0.002), (0.03, 0.0005), (0.0, 0.001))
+# Accepted pairs of the sample below which its quantiles are too rough to space edges by.
+_SURE_PAIRS = 200
+_TAIL_STEP, _TAIL_EDGES = 0.003, 6000
+_LOWEST_PAIRS = 2000
+_POSITIVE_QUANTILES = 1024
+_EVEN_EDGES = 256
+
+_RANGE_EDGES = 336
+# The sample misses a FAR by a few percent: edges reach this factor beyond an asked range.
+_RANGE_SLACK = 1.25
+_CLASS_EDGES_PER_DECADE = 16
+_CLASS_EDGES_FAR, _CLASS_EDGES_POSITIVE, _CLASS_EDGES_EVEN = 64, 48, 24
+_MOMENT_RANGE_EDGES, _MOMENT_EDGES_FAR, _MOMENT_EDGES_POSITIVE = 48, 12, 8
+_DECADES = -np.arange(1.0, 7.0)
+
+
+@dataclass(frozen=True, slots=True)
+class AskedRange:
+    """Where class edges must be dense beside the default range: ends in FAR, FRR or distance."""
+
+    kind: Literal["far", "frr", "distance"]
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Lattice:
+    """Edges, ascending; a pair is accepted at an edge when its distance is at most the edge's.
+
+    The last edge is at the largest distance there can be: it accepts every pair.
+
+    Attributes
+    ----------
+    grid : KeyGrid
+    edge_key : int64 array of shape (edges,)
+        Key of each pool edge; the last is the top key.
+    distance : float64 array of shape (edges,)
+    class_edge : int64 array of shape (class edges,)
+        Indices into the pool edges; the last is the last edge.
+    moment_edge : int64 array of shape (moment edges,)
+        Indices into the class edges; the last is the last edge.
+    """
+
+    grid: KeyGrid
+    edge_key: Keys
+    distance: Floats
+    class_edge: NDArray[np.int64]
+    moment_edge: NDArray[np.int64]
+
+    def edge_of_key(self) -> NDArray[np.uint16]:
+        """For every key the first edge that accepts it: the look-up table of the counting loops."""
+        widths = np.diff(self.edge_key, prepend=-1)
+        return np.repeat(np.arange(self.edge_key.size, dtype=np.uint16), widths)
+
+    def class_edge_of_edge(self) -> NDArray[np.uint16]:
+        """For every pool edge the first class edge at or above it."""
+        return np.searchsorted(self.class_edge, np.arange(self.edge_key.size)).astype(np.uint16)
+
+    def moment_edge_of_class_edge(self) -> NDArray[np.uint16]:
+        """For every class edge the first moment edge at or above it."""
+        return np.searchsorted(self.moment_edge, np.arange(self.class_edge.size)).astype(np.uint16)
+
+
+def fit_lattice(rows: SortedRows, seed: int, asked: AskedRange | None = None) -> Lattice:
+    """Place pool, class and moment edges from a seeded sample of pairs.
+
+    Parameters
+    ----------
+    rows : SortedRows
+    seed : int
+    asked : AskedRange, optional
+        A calibration range other than the default one, for which class edges are to be dense too.
+        Distances are those of the set.
+
+    Returns
+    -------
+    Lattice
+    """
+    sample = sample_pairs(rows, seed)
+    if asked is not None and asked.kind == "distance":
+        asked = AskedRange("distance", asked.low / rows.scale, asked.high / rows.scale)
+    return place_edges(sample, fit_key_grid(rows, _central(sample)), asked, rows.scale)
+
+
+def place_edges(
+    sample: PairSample, grid: KeyGrid, asked: AskedRange | None = None, scale: float = 1.0
+) -> Lattice:
+    """Place the edges by the quantiles of a sample; `asked` is in the distances of the sample."""
+    quantiles = _Quantiles(sample)
+    edge_key = np.unique(np.concatenate([_pool_keys(quantiles, grid, asked), [0, grid.top]]))
+    place = _Nearest(edge_key, grid)
+
+    zones = [_far_zone(quantiles, *DEFAULT_FAR_RANGE)]
+    if asked is not None:
+        zones.append(_asked_zone(quantiles, asked))
+    decades = np.logspace(-6, -2, 4 * _CLASS_EDGES_PER_DECADE, endpoint=False)
+    top = float(grid.values(np.array([grid.top]))[0])
+    upper = np.sqrt(2.0 * quantiles.far(0.125))
+    class_edge = place.edges(
+        *(np.linspace(*zone, _RANGE_EDGES) for zone in zones),
+        _distance(quantiles.far(np.append(decades, 10.0**_DECADES))),
+        np.linspace(upper, _distance(quantiles.far(1.0)), _CLASS_EDGES_FAR),
+        _distance(quantiles.frr(np.linspace(1.0, 0.0, _CLASS_EDGES_POSITIVE))),
+        np.linspace(0.0, np.sqrt(2.0 * top), _CLASS_EDGES_EVEN),
+    )
+    within = _Nearest(edge_key[class_edge], grid)
+    moment_edge = within.edges(
+        *(np.linspace(*zone, _MOMENT_RANGE_EDGES) for zone in zones),
+        _distance(quantiles.far(10.0**_DECADES)),
+        np.linspace(upper, _distance(quantiles.far(1.0)), _MOMENT_EDGES_FAR),
+        _distance(quantiles.frr(np.linspace(1.0, 0.0, _MOMENT_EDGES_POSITIVE))),
+    )
+    return Lattice(
+        grid=grid,
+        edge_key=edge_key,
+        distance=_distance(grid.values(edge_key)) * scale,
+        class_edge=class_edge,
+        moment_edge=moment_edge,
+    )
+
+
+class _Quantiles:
+    """Half squared distances at which a FAR or an FRR is reached, by the sample."""
+
+    def __init__(self, sample: PairSample) -> None:
+        self.negative = sample.negative
+        self.positive = sample.positive
+        self.whole = sample.negatives_in_set <= self.negative.size
+        self.sure_far = min(_SURE_PAIRS / max(1, self.negative.size), 1.0)
+        nearer, farther = self._at(self.negative, np.array([1.0, 10.0]) * self.sure_far)
+        # Nats of FAR per unit of u at the foot of the sample, which is carried on below it.
+        self.slope = np.log(10.0) / (farther - nearer) if farther > nearer else np.inf
+
+    @staticmethod
+    def _at(ascending: NDArray[np.float32], share: Floats | float) -> Floats:
+        if ascending.size == 0:
+            return np.zeros(np.shape(share))
+        places = np.clip(np.asarray(share) * ascending.size - 1.0, 0.0, ascending.size - 1.0)
+        below = np.floor(places).astype(np.int64)
+        above = np.minimum(below + 1, ascending.size - 1)
+        step = (ascending[above] - ascending[below]).astype(np.float64)
+        return np.asarray(ascending[below] + (places - below) * step)
+
+    def far(self, far: Floats | float) -> Floats:
+        """Where the FAR is `far`; below the sample's reach the foot is drawn out exponentially."""
+        inside = self._at(self.negative, far)
+        if self.whole or not np.isfinite(self.slope):
+            return inside
+        foot = self._at(self.negative, self.sure_far)
+        share = np.maximum(np.asarray(far), 1e-12) / self.sure_far
+        beyond = np.maximum(foot + np.log(share) / self.slope, 0.0)
+        return np.where(share < 1.0, beyond, inside)
+
+    def frr(self, frr: Floats | float) -> Floats:
+        """Where the FRR is `frr`."""
+        return self._at(self.positive, 1.0 - np.asarray(frr))
+
+
+class _Nearest:
+    """Picks, of a set of edges, those nearest to given distances."""
+
+    def __init__(self, keys: Keys, grid: KeyGrid) -> None:
+        self.distance = _distance(grid.values(keys))
+
+    def edges(self, *wanted: Floats) -> NDArray[np.int64]:
+        """Indices, ascending and distinct; the last edge is always among them."""
+        targets = np.concatenate(wanted)
+        above = np.clip(np.searchsorted(self.distance, targets), 1, self.distance.size - 1)
+        nearer_below = targets - self.distance[above - 1] < self.distance[above] - targets
+        picked = np.where(nearer_below, above - 1, above)
+        return np.unique(np.concatenate([picked, [0, self.distance.size - 1]])).astype(np.int64)
+
+
+def _distance(half_squared: Floats) -> Floats:
+    return np.sqrt(2.0 * half_squared)
+
+
+def _central(sample: PairSample) -> tuple[float, float]:
+    values = sample.negative if sample.negative.size else sample.positive
+    low, high = np.quantile(values, [0.001, 0.999]) if values.size else (0.5, 1.0)
+    return float(low), float(high)
+
+
+def _far_zone(quantiles: _Quantiles, low: float, high: float) -> tuple[float, float]:
+    ends = quantiles.far(np.array([low / _RANGE_SLACK, min(1.0, high * _RANGE_SLACK)]))
+    return float(_distance(ends[0])), float(_distance(ends[1]))
+
+
+def _asked_zone(quantiles: _Quantiles, asked: AskedRange) -> tuple[float, float]:
+    if asked.kind == "far":
+        return _far_zone(quantiles, asked.low, asked.high)
+    if asked.kind == "frr":
+        wider = np.array([min(1.0, asked.high * _RANGE_SLACK), asked.low / _RANGE_SLACK])
+        near, far = _distance(quantiles.frr(wider))
+        return float(near), float(far)
+    return asked.low, asked.high
+
+
+def _pool_keys(quantiles: _Quantiles, grid: KeyGrid, asked: AskedRange | None) -> Keys:
+    fars = []
+    upper = 1.0
+    for lowest, step in _POOL_STEPS:
+        lower = max(lowest, quantiles.sure_far)
+        if lower < upper:
+            fars.append(np.exp(np.arange(np.log(upper), np.log(lower), -step)))
+            upper = lower
+    wanted = [quantiles.far(np.concatenate(fars)) if fars else np.empty(0)]
+    # Below the sample's foot: even steps, three times as dense as the slope there asks for, since
+    # the slope may still grow.
+    if np.isfinite(quantiles.slope) and not quantiles.whole:
+        step = _TAIL_STEP / quantiles.slope
+        foot = float(quantiles.far(quantiles.sure_far))
+        wanted.append(np.maximum(foot - step * np.arange(_TAIL_EDGES), 0.0))
+    wanted.append(quantiles.negative[:_LOWEST_PAIRS].astype(np.float64))
+    wanted.append(quantiles.frr(np.linspace(1.0, 0.0, _POSITIVE_QUANTILES)))
+    top = grid.values(np.array([grid.top]))[0]
+    wanted.append(0.5 * np.linspace(0.0, np.sqrt(2.0 * top), _EVEN_EDGES) ** 2)
+    if asked is not None and asked.kind == "distance":
+        wanted.append(0.5 * np.linspace(asked.low, asked.high, _RANGE_EDGES) ** 2)
+    keys = grid.keys(np.concatenate(wanted))
+    # Many pairs at one distance: an edge that takes them all and one that takes none of them.
+    ties = np.concatenate([_repeated(quantiles.negative), _repeated(quantiles.positive)])
+    tied = grid.keys(ties)
+    ends = (
+        grid.keys(0.5 * np.array([asked.low, asked.high]) ** 2)
+        if (asked is not None and asked.kind == "distance")
+        else np.empty(0, np.int64)
+    )
+    everything = np.concatenate([keys, tied, tied - 1, ends, ends - 1])
+    return np.maximum(np.asarray(everything, dtype=np.int64), 0)
+
+
+def _repeated(ascending: NDArray[np.float32]) -> NDArray[np.float32]:
+    if ascending.size == 0:
+        return ascending
+    ends = np.append(np.flatnonzero(np.diff(ascending)), ascending.size - 1)
+    times = np.diff(ends, prepend=-1)
+    often = times > max(1.0, 0.002 * ascending.size)
+    return np.asarray(ascending[ends[often]])

@@ -1,0 +1,83 @@
+"""A seeded sample of pairs, from which the edges are placed before counting."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from opiscal.pairs.kernel import negatives_of
+from opiscal.pairs.key_grid import SNAP
+from opiscal.pairs.sorted_rows import SortedRows
+
+_ROWS = 1536
+_POSITIVES = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class PairSample:
+    """Sorted half squared distances of some pairs.
+
+    Attributes
+    ----------
+    positive, negative : float32 arrays, ascending
+    negatives_in_set : int
+        Negative pairs of the whole set, of which `negative` is a sample.
+    """
+
+    positive: NDArray[np.float32]
+    negative: NDArray[np.float32]
+    negatives_in_set: int
+
+
+def sample_pairs(rows: SortedRows, seed: int) -> PairSample:
+    """All negatives among 1,536 rows drawn without replacement, and up to 65,536 positives.
+
+    A set with no more rows, or no more positives, is taken whole.
+    """
+    rng = np.random.default_rng(seed)
+    chosen = np.arange(rows.rows)
+    if rows.rows > _ROWS:
+        chosen = np.sort(rng.choice(rows.rows, _ROWS, replace=False))
+    block = rows.vectors[chosen]
+    half = rows.half_norm[chosen]
+    negative = negatives_of(block @ block.T, half, rows.classes.class_id[chosen], SNAP)
+
+    sizes = rows.classes.class_rows
+    labelled = rows.classes.labelled
+    positives_in_set = int((sizes * (sizes - 1) // 2).sum())
+    distractors = rows.rows - labelled
+    return PairSample(
+        positive=np.sort(_positives(rows, rng)),
+        negative=np.sort(negative),
+        negatives_in_set=labelled * (labelled - 1) // 2 - positives_in_set + labelled * distractors,
+    )
+
+
+def _positives(rows: SortedRows, rng: np.random.Generator) -> NDArray[np.float32]:
+    first, second = _positive_places(rows, rng)
+    out = np.empty(first.size, np.float32)
+    for start in range(0, first.size, _ROWS):
+        part = slice(start, start + _ROWS)
+        a, b = first[part], second[part]
+        dots = np.einsum("ij,ij->i", rows.vectors[a], rows.vectors[b])
+        weight = rows.half_norm[a] + rows.half_norm[b]
+        u = weight - dots
+        out[part] = np.where(u > SNAP * weight, u, np.float32(0))
+    return out
+
+
+def _positive_places(
+    rows: SortedRows, rng: np.random.Generator
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    sizes = rows.classes.class_rows
+    starts = np.cumsum(sizes) - sizes
+    pairs = sizes * (sizes - 1) // 2
+    if pairs.sum() <= _POSITIVES:
+        upper = [np.triu_indices(n, 1) for n in sizes]
+        first = np.concatenate([s + i for s, (i, _) in zip(starts, upper, strict=True)])
+        second = np.concatenate([s + j for s, (_, j) in zip(starts, upper, strict=True)])
+        return first, second
+    drawn = np.sort(rng.choice(sizes.size, _POSITIVES, p=pairs / pairs.sum()))
+    a = rng.integers(0, sizes[drawn])
+    b = rng.integers(0, sizes[drawn] - 1)
+    return starts[drawn] + a, starts[drawn] + b + (b >= a)

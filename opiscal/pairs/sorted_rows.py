@@ -1,0 +1,157 @@
+"""SortedRows: the rows of a set in class order, scaled to suit float32 products."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from opiscal.data.embedding_set import EmbeddingSet
+
+_COPY_ROWS = 4096
+_MEDIAN_ROWS = 1001
+
+
+@dataclass(frozen=True, slots=True)
+class ClassOrder:
+    """An order of rows: classes of two rows or more, then singletons, then distractors.
+
+    With rows in this order the positives of row ``i`` that come after it are the columns up to
+    ``stop[i]``, and every column from there on is a negative.
+
+    Attributes
+    ----------
+    place : int64 array of shape (rows,)
+        For every sorted place the row that stands there.
+    start, stop : int64 arrays of shape (rows,)
+        By sorted place, the stretch of rows of the same class. For a distractor both are 0.
+    class_id : int64 array of shape (rows,)
+        By sorted place, the class as it was named; -1 for a distractor.
+    scored : int64 array of shape (scored classes,)
+        The classes of two rows or more, as they were named, in order.
+    class_rows : int64 array of shape (scored classes,)
+        Their sizes.
+    labelled : int
+        Rows that belong to a class, singletons included.
+    """
+
+    place: NDArray[np.int64]
+    start: NDArray[np.int64]
+    stop: NDArray[np.int64]
+    class_id: NDArray[np.int64]
+    scored: NDArray[np.int64]
+    class_rows: NDArray[np.int64]
+    labelled: int
+
+    @property
+    def scored_rows(self) -> int:
+        """Rows of scored classes; they come first."""
+        return int(self.class_rows.sum())
+
+
+def class_order(class_of_row: NDArray[np.integer]) -> ClassOrder:
+    """Order rows by class, -1 for distractors; within a class rows keep their order."""
+    ids = class_of_row.astype(np.int64)
+    sizes = np.bincount(ids[ids >= 0])
+    kind = np.full(ids.size, 2)
+    kind[ids >= 0] = np.where(sizes[ids[ids >= 0]] >= 2, 0, 1)
+    place = np.lexsort((ids, kind)).astype(np.int64)
+    class_id = ids[place]
+    labelled = int(np.count_nonzero(ids >= 0))
+
+    begins = np.flatnonzero(np.diff(class_id[:labelled], prepend=-1))
+    lengths = np.diff(np.append(begins, labelled))
+    start = np.zeros(ids.size, np.int64)
+    stop = np.zeros(ids.size, np.int64)
+    start[:labelled] = np.repeat(begins, lengths)
+    stop[:labelled] = np.repeat(begins + lengths, lengths)
+    is_scored = lengths >= 2
+    return ClassOrder(
+        place=place,
+        start=start,
+        stop=stop,
+        class_id=class_id,
+        scored=class_id[begins[is_scored]],
+        class_rows=lengths[is_scored].astype(np.int64),
+        labelled=labelled,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class SortedRows:
+    """Rows in class order.
+
+    Attributes
+    ----------
+    vectors : float32 array of shape (rows, dimensions)
+        Unit rows under ``cosine``; under ``l2`` moved by a constant row and divided by `scale`.
+    half_norm : float32 array of shape (rows,)
+        Half the squared length of each row.
+    scale : float
+        A power of two: a distance of the set is `scale` times a distance of `vectors`.
+    classes : ClassOrder
+    read_order : int64 array of shape (rows,)
+        Rank of each row in the order of reading, by which ties of neighbours are settled.
+    """
+
+    vectors: NDArray[np.float32]
+    half_norm: NDArray[np.float32]
+    scale: float
+    classes: ClassOrder
+    read_order: NDArray[np.int64]
+
+    @property
+    def rows(self) -> int:
+        """All rows, distractors included."""
+        return int(self.vectors.shape[0])
+
+    def subset(self, chosen: NDArray[np.bool_]) -> "SortedRows":
+        """The rows at the chosen sorted places, in a class order of their own, not scaled anew."""
+        kept = np.flatnonzero(chosen)
+        classes = class_order(self.classes.class_id[kept])
+        at = kept[classes.place]
+        return SortedRows(
+            vectors=self.vectors[at],
+            half_norm=self.half_norm[at],
+            scale=self.scale,
+            classes=classes,
+            read_order=self.read_order[at],
+        )
+
+
+def sort_rows(embeddings: EmbeddingSet) -> SortedRows:
+    """Put the rows of a set into class order.
+
+    Under ``l2`` the coordinate-wise median of some rows is subtracted first, which changes no
+    distance and spares float32 the cancellation of a large common offset, and all is divided by a
+    power of two, so that no square overflows. Both are exact for small integers.
+    """
+    classes = class_order(embeddings.class_of_row)
+    if embeddings.metric == "cosine":
+        vectors = embeddings.vectors[classes.place]
+        half_norm = np.full(embeddings.rows, 0.5, np.float32)
+        scale = 1.0
+    else:
+        vectors, scale = _centred(embeddings.vectors, classes.place)
+        half_norm = np.empty(embeddings.rows, np.float32)
+        for start in range(0, embeddings.rows, _COPY_ROWS):
+            block = vectors[start : start + _COPY_ROWS].astype(np.float64)
+            half_norm[start : start + _COPY_ROWS] = 0.5 * np.einsum("ij,ij->i", block, block)
+    return SortedRows(vectors, half_norm, scale, classes, read_order=classes.place)
+
+
+def _centred(
+    vectors: NDArray[np.float32], place: NDArray[np.int64]
+) -> tuple[NDArray[np.float32], float]:
+    # An odd number of rows: the median is then a value of the data, and integers stay integers.
+    some = vectors[:: max(1, len(vectors) // _MEDIAN_ROWS)]
+    some = some[: len(some) - 1 + len(some) % 2]
+    centre = np.median(some, axis=0).astype(np.float64)
+    largest = 0.0
+    for start in range(0, len(vectors), _COPY_ROWS):
+        largest = max(largest, float(np.abs(vectors[start : start + _COPY_ROWS] - centre).max()))
+    scale = float(2.0 ** np.ceil(np.log2(largest))) if largest > 0 else 1.0
+    moved = np.empty_like(vectors)
+    for start in range(0, len(vectors), _COPY_ROWS):
+        rows = vectors[place[start : start + _COPY_ROWS]]
+        moved[start : start + _COPY_ROWS] = (rows - centre) / scale
+    return moved, scale

@@ -1,0 +1,174 @@
+"""Tally: the histograms that blocks of pairs add to, and how they become PairCounts."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from opiscal.data.embedding_set import Label, Metric
+from opiscal.errors import UsageError
+from opiscal.pairs.counts import ClassCounts, Counts, NeighbourRanks, PairCounts
+from opiscal.pairs.lattice import Lattice
+from opiscal.pairs.sorted_rows import SortedRows
+
+_FOLD_ROWS = 8192
+_NOWHERE = np.iinfo(np.int64).max
+
+
+@dataclass(slots=True)
+class Tally:
+    """Pairs by the edge that is first to accept them, summed over the blocks counted so far.
+
+    Tallies of disjoint blocks of one set of rows add up to the tally of all of them, integer for
+    integer, in any order.
+
+    Attributes
+    ----------
+    edge_key : int64 array of shape (E,)
+        The edges, to refuse a sum over different ones.
+    pool_positive, pool_negative : int64 arrays of shape (E,)
+    class_positive, class_negative : int32 or int64 arrays of shape (T, C)
+    row_positive, row_negative : uint32 arrays of shape (scored rows, K)
+        The pairs of each row, by moment edge.
+    best : float32 array of shape (rows,)
+        Half squared distance of each row's nearest positive; infinite where none was counted.
+    best_order : int64 array of shape (rows,)
+        When that neighbour was read; the earlier one where two are as near.
+    rank : int32 array of shape (rows,)
+        Negatives that come before the nearest positive.
+    """
+
+    edge_key: NDArray[np.int64]
+    pool_positive: Counts
+    pool_negative: Counts
+    class_positive: ClassCounts
+    class_negative: ClassCounts
+    row_positive: NDArray[np.uint32]
+    row_negative: NDArray[np.uint32]
+    best: NDArray[np.float32]
+    best_order: Counts
+    rank: NDArray[np.int32]
+
+    @classmethod
+    def empty(cls, rows: SortedRows, lattice: Lattice) -> "Tally":
+        """A tally of no pairs."""
+        sizes = rows.classes.class_rows
+        per_class = (sizes.size, lattice.class_edge.size)
+        per_row = (rows.classes.scored_rows, lattice.moment_edge.size)
+        # 16 KB a class is the bound: four bytes are enough for all but giant classes.
+        most = int((sizes * np.maximum(sizes, rows.rows - sizes)).max(initial=0))
+        small = most < np.iinfo(np.int32).max
+        histograms: list[ClassCounts] = [
+            np.zeros(per_class, np.int32) if small else np.zeros(per_class, np.int64)
+            for _ in range(2)
+        ]
+        return cls(
+            edge_key=lattice.edge_key,
+            pool_positive=np.zeros(lattice.edge_key.size, np.int64),
+            pool_negative=np.zeros(lattice.edge_key.size, np.int64),
+            class_positive=histograms[0],
+            class_negative=histograms[1],
+            row_positive=np.zeros(per_row, np.uint32),
+            row_negative=np.zeros(per_row, np.uint32),
+            best=np.full(rows.rows, np.inf, np.float32),
+            best_order=np.full(rows.rows, _NOWHERE, np.int64),
+            rank=np.zeros(rows.rows, np.int32),
+        )
+
+    def add(self, other: "Tally") -> None:
+        """Add the tally of other blocks of the same rows.
+
+        Raises
+        ------
+        UsageError
+            Where the edges or the classes differ: counts of two sets never add.
+        """
+        if not np.array_equal(self.edge_key, other.edge_key):
+            raise UsageError(
+                f"tallies on different edges ({self.edge_key.size} and {other.edge_key.size} "
+                "of them) do not add: count all blocks with one lattice"
+            )
+        if self.row_positive.shape != other.row_positive.shape or (
+            self.class_positive.shape != other.class_positive.shape
+        ):
+            raise UsageError(
+                f"tallies of different sets ({self.class_positive.shape[0]} and "
+                f"{other.class_positive.shape[0]} classes, {self.row_positive.shape[0]} and "
+                f"{other.row_positive.shape[0]} rows) do not add: count blocks of one set"
+            )
+        self.pool_positive += other.pool_positive
+        self.pool_negative += other.pool_negative
+        self.class_positive += other.class_positive
+        self.class_negative += other.class_negative
+        self.row_positive += other.row_positive
+        self.row_negative += other.row_negative
+        self.rank += other.rank
+        everything = np.arange(self.best.size)
+        self.offer_best(everything, other.best, other.best_order)
+
+    def offer_best(
+        self, rows: NDArray[np.integer], best: NDArray[np.float32], order: Counts
+    ) -> None:
+        """Take nearest positives that are nearer than those known, or as near and read earlier."""
+        known, known_order = self.best[rows], self.best_order[rows]
+        better = (best < known) | ((best == known) & (order < known_order))
+        self.best[rows] = np.where(better, best, known)
+        self.best_order[rows] = np.where(better, order, known_order)
+
+    def counts(
+        self, rows: SortedRows, lattice: Lattice, labels: tuple[Label, ...], metric: Metric
+    ) -> PairCounts:
+        """The finished counts. The tally is used up: its arrays are summed in place.
+
+        Parameters
+        ----------
+        rows, lattice
+            What was counted.
+        labels : tuple
+            All labels of the set, of which `rows.classes.scored` names the scored ones.
+        metric : "cosine" or "l2"
+        """
+        classes = rows.classes
+        squares = self._squares(classes.class_rows)
+        for histogram in (self.class_positive, self.class_negative):
+            np.cumsum(histogram, axis=1, out=histogram)
+        return PairCounts(
+            metric=metric,
+            rows=rows.rows,
+            distractors=rows.rows - classes.labelled,
+            labels=tuple(labels[c] for c in classes.scored),
+            class_rows=classes.class_rows,
+            distance=lattice.distance,
+            class_edge=lattice.class_edge,
+            moment_edge=lattice.moment_edge,
+            pool_positive=np.cumsum(self.pool_positive),
+            pool_negative=np.cumsum(self.pool_negative),
+            class_positive=self.class_positive,
+            class_negative=self.class_negative,
+            positive_squares=squares[0],
+            negative_squares=squares[1],
+            products=squares[2],
+        )
+
+    def ranks(self, rows: SortedRows, cap: int) -> NeighbourRanks:
+        """Ranks of the nearest positives, in the order of reading."""
+        scored = rows.classes.scored_rows
+        in_reading = np.argsort(rows.read_order[:scored])
+        return NeighbourRanks(rank=self.rank[:scored][in_reading], cap=cap)
+
+    def _squares(self, class_rows: Counts) -> tuple[Counts, Counts, Counts]:
+        stops = np.cumsum(class_rows)
+        shape = (class_rows.size, self.row_positive.shape[1])
+        out = (np.zeros(shape, np.int64), np.zeros(shape, np.int64), np.zeros(shape, np.int64))
+        first = 0
+        while first < class_rows.size:
+            begin = int(stops[first] - class_rows[first])
+            last = max(first + 1, int(np.searchsorted(stops, begin + _FOLD_ROWS, side="right")))
+            end = int(stops[last - 1])
+            offsets = stops[first:last] - class_rows[first:last] - begin
+            p = np.cumsum(self.row_positive[begin:end], axis=1, dtype=np.int64)
+            n = np.cumsum(self.row_negative[begin:end], axis=1, dtype=np.int64)
+            for target, value in zip(out, (p * p, n * n, p * n), strict=True):
+                target[first:last] = np.add.reduceat(value, offsets, axis=0)
+            first = last
+        return out
