@@ -1,3 +1,29 @@
-"""opiscal: which distance threshold to ship, how sure that is, and whether one serves all classes."""
+"""opiscal: which distance threshold to ship, how sure that is, and does one serve all classes."""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from opiscal.evaluation import evaluate
+    from opiscal.report.record import Report
+    from opiscal.report.run import load
+    from opiscal.report.settings import EvaluateConfig
 
 __version__ = "0.1.0"
+
+__all__ = ["EvaluateConfig", "Report", "__version__", "evaluate", "load"]
+
+_HOMES = {
+    "evaluate": "opiscal.evaluation",
+    "EvaluateConfig": "opiscal.report.settings",
+    "Report": "opiscal.report.record",
+    "load": "opiscal.report.run",
+}
+
+
+def __getattr__(name: str) -> Any:
+    # Looked up when first used, so that the command line starts without the numerical libraries.
+    if name not in _HOMES:
+        raise AttributeError(f"module 'opiscal' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_HOMES[name]), name)

@@ -4,8 +4,8 @@ Nothing of `opiscal` is imported here, and no NumPy. A set is two lists: `vector
 in the order of reading, and `classes`, an integer for each row, `DISTRACTOR` (-1) for rows that are
 negatives for every class, belong to none and make no pair among themselves.
 
-Make a `PairTable` once with `pair_table`; every other function reads its sorted distances. A pair is
-accepted at a threshold when its distance is **at most** the threshold.
+Make a `PairTable` once with `pair_table`; every other function reads its sorted distances. A pair
+is accepted at a threshold when its distance is **at most** the threshold.
 
 Options have one spelling everywhere: `metric` is "cosine" or "l2"; `kind` of utility is
 "sensitivity-specificity" or "precision-recall" and `weight` is its c; `pool` is "pairs" (every

@@ -91,16 +91,9 @@ class RangeSpec:
         return None
 
 
-@dataclass(frozen
-@dataclass(frozen= @dataclass(frozen=T @dataclass(frozen=Tr @dataclass(frozen=Tru
-@dataclass(frozen=True @dataclass(frozen=True, slots=True
-slots=Tr
-slots=Tru slots=Tru
-slots=True slots=True) class CalibrationRan CalibrationRan
-CalibrationRang CalibrationRan CalibrationRan CalibrationRan CalibrationRan
-CalibrationRang CalibrationRange CalibrationRange:
-    """A
-    calibration range that was found.
+@dataclass(frozen=True, slots=True)
+class CalibrationRange:
+    """A calibration range that was found.
 
     Attributes
     ----------

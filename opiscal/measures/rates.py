@@ -77,7 +77,7 @@ def rate_curve(counts: PairCounts, pool: Pool = "pairs") -> RateCurve:
         return RateCurve(
             distance=counts.distance,
             far=counts.pool_negative / counts.negative,
-            frr=1.0 - counts.pool_positive / counts.positive,
+            frr=(counts.positive - counts.pool_positive) / counts.positive,
             positive=counts.positive,
             negative=counts.negative,
         )

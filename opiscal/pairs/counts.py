@@ -4,7 +4,7 @@ house.
 Above this record nothing sees an embedding; below it nothing knows a utility.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,6 +93,10 @@ class PairCounts:
     def class_distance(self) -> NDArray[np.float64]:
         """Distances of the class edges; shape (C,)."""
         return self.distance[self.class_edge]
+
+    def with_groups(self, groups: "tuple[tuple[Label, PairCounts], ...]") -> "PairCounts":
+        """The same counts with those within groups beside them."""
+        return replace(self, within_groups=groups)
 
     @property
     def moment_distance(self) -> NDArray[np.float64]:

@@ -16,13 +16,17 @@ Keys = NDArray[np.int64]
 DEFAULT_FAR_RANGE = (0.01, 0.1)
 
 # Steps of log FAR between neighbouring pool edges: (down to this FAR, step). At most 1 % is
-# promised wherever more than 10,000 negatives are accepted; it is denser where FRR changes as fast
-# as FAR does and is read off to a tenth of a percent.
+# promised wherever more than 10,000 negatives are accepted.
 _POOL_STEPS = ((0.3, 0.002), (0.03, 0.0005), (0.0, 0.001))
-# Accepted pairs of the sample below which its quantiles are too rough to space edges by.
-_SURE_PAIRS = 200
+# The FARs that people ask for get edges twice as dense about them: FRR is then read off to a tenth
+# of a percent even where it changes as fast as FAR does.
+_ASKED_FAR = (0.1, 0.01, 0.001, 0.0001)
+_ASKED_REACH, _ASKED_EDGES = 0.2, 1600
+# Accepted pairs of the sample below which its quantiles are too rough to space edges by, and pairs
+# between the quantiles that are trusted: those between are interpolated.
+_SURE_PAIRS, _NODE_PAIRS, _NODE_SHARE = 200, 64, 0.02
 _TAIL_STEP, _TAIL_EDGES = 0.003, 6000
-_LOWEST_PAIRS = 2000
+_LOWEST_PAIRS = 4000
 _POSITIVE_QUANTILES = 1024
 _EVEN_EDGES = 256
 
@@ -147,34 +151,36 @@ class _Quantiles:
         self.negative = sample.negative
         self.positive = sample.positive
         self.whole = sample.negatives_in_set <= self.negative.size
-        self.sure_far = min(_SURE_PAIRS / max(1, self.negative.size), 1.0)
-        nearer, farther = self._at(self.negative, np.array([1.0, 10.0]) * self.sure_far)
+        size = max(1, self.negative.size)
+        self.sure_far = min(_SURE_PAIRS / size, 1.0)
+        node = _node_places(self.negative.size)
+        self.node_log_far = np.log((node + 1) / size)
+        self.node = self.negative[node].astype(np.float64)
+        nearer, farther = self._inside(np.array([1.0, 10.0]) * self.sure_far)
         # Nats of FAR per unit of u at the foot of the sample, which is carried on below it.
         self.slope = np.log(10.0) / (farther - nearer) if farther > nearer else np.inf
 
-    @staticmethod
-    def _at(ascending: NDArray[np.float32], share: Floats | float) -> Floats:
-        if ascending.size == 0:
-            return np.zeros(np.shape(share))
-        places = np.clip(np.asarray(share) * ascending.size - 1.0, 0.0, ascending.size - 1.0)
-        below = np.floor(places).astype(np.int64)
-        above = np.minimum(below + 1, ascending.size - 1)
-        step = (ascending[above] - ascending[below]).astype(np.float64)
-        return np.asarray(ascending[below] + (places - below) * step)
+    def _inside(self, far: Floats) -> Floats:
+        if self.node.size == 0:
+            return np.zeros(far.shape)
+        return np.asarray(np.interp(np.log(np.maximum(far, 1e-300)), self.node_log_far, self.node))
 
     def far(self, far: Floats | float) -> Floats:
         """Where the FAR is `far`; below the sample's reach the foot is drawn out exponentially."""
-        inside = self._at(self.negative, far)
+        wanted = np.asarray(far, dtype=np.float64)
+        inside: Floats = self._inside(wanted)
         if self.whole or not np.isfinite(self.slope):
             return inside
-        foot = self._at(self.negative, self.sure_far)
-        share = np.maximum(np.asarray(far), 1e-12) / self.sure_far
+        share = np.maximum(wanted, 1e-12) / self.sure_far
+        foot = self._inside(np.array([self.sure_far]))[0]
         beyond = np.maximum(foot + np.log(share) / self.slope, 0.0)
-        return np.where(share < 1.0, beyond, inside)
+        return np.asarray(np.where(share < 1.0, beyond, inside))
 
     def frr(self, frr: Floats | float) -> Floats:
         """Where the FRR is `frr`."""
-        return self._at(self.positive, 1.0 - np.asarray(frr))
+        size = self.positive.size
+        places = np.clip(np.ceil((1.0 - np.asarray(frr)) * size) - 1, 0, size - 1).astype(np.int64)
+        return np.asarray(self.positive[places], dtype=np.float64)
 
 
 class _Nearest:
@@ -225,7 +231,9 @@ def _pool_keys(quantiles: _Quantiles, grid: KeyGrid, asked: AskedRange | None) -
         if lower < upper:
             fars.append(np.exp(np.arange(np.log(upper), np.log(lower), -step)))
             upper = lower
-    wanted = [quantiles.far(np.concatenate(fars)) if fars else np.empty(0)]
+    about = np.linspace(-_ASKED_REACH, _ASKED_REACH, _ASKED_EDGES)
+    fars += [np.exp(np.log(far) + about) for far in _ASKED_FAR]
+    wanted = [quantiles.far(np.concatenate(fars))]
     # Below the sample's foot: even steps, three times as dense as the slope there asks for, since
     # the slope may still grow.
     if np.isfinite(quantiles.slope) and not quantiles.whole:
@@ -249,6 +257,15 @@ def _pool_keys(quantiles: _Quantiles, grid: KeyGrid, asked: AskedRange | None) -
     )
     everything = np.concatenate([keys, tied, tied - 1, ends, ends - 1])
     return np.maximum(np.asarray(everything, dtype=np.int64), 0)
+
+
+def _node_places(size: int) -> NDArray[np.int64]:
+    """Ranks, from 0 to the last, at least so many pairs apart that their spacing is no accident."""
+    places = [0]
+    while places[-1] < size - 1:
+        step = max(_NODE_PAIRS, int(_NODE_SHARE * places[-1]))
+        places.append(min(places[-1] + step, size - 1))
+    return np.array(places if size else [], dtype=np.int64)
 
 
 def _repeated(ascending: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -104,6 +104,12 @@ class SortedRows:
         """All rows, distractors included."""
         return int(self.vectors.shape[0])
 
+    @property
+    def pairs(self) -> int:
+        """All pairs that are counted; distractors make none among themselves."""
+        labelled, distractors = self.classes.labelled, self.rows - self.classes.labelled
+        return labelled * (labelled - 1) // 2 + labelled * distractors
+
     def subset(self, chosen: NDArray[np.bool_]) -> "SortedRows":
         """The rows at the chosen sorted places, in a class order of their own, not scaled anew."""
         kept = np.flatnonzero(chosen)

@@ -1,0 +1,108 @@
+"""``opiscal evaluate``: OPIS, 10%-OPIS, recommended threshold, worst classes, plots."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from opiscal.cli import options
+from opiscal.cli.console import (
+    errors_as_exit_codes,
+    print_json,
+    print_lines,
+    progress_bar,
+    say,
+    terminal_width,
+)
+
+
+def evaluate(
+    data: options.DataPaths,
+    out: Annotated[
+        Path,
+        typer.Option("-o", "--out", metavar="RUN", help="The run folder that is written."),
+    ] = Path("opiscal-run"),
+    embedding_column: options.EmbeddingColumn = None,
+    label_column: options.LabelColumn = "label",
+    id_column: options.IdColumn = None,
+    group_column: options.GroupColumn = None,
+    metric: options.MetricOption = "cosine",
+    singletons: options.Singletons = "keep",
+    null_label: options.NullLabel = "drop",
+    distractor_label: options.DistractorLabel = None,
+    strict: options.Strict = False,
+    utility: options.UtilityKind = "sensitivity-specificity",
+    c: options.Weight = 1.0,
+    range_: options.Range = "far=0.01:0.1",
+    integration: options.IntegrationOption = "exact",
+    epsilon: options.Epsilon = 0.1,
+    eps_against: options.EpsAgainst = "others",
+    eps_rank: options.EpsRank = "range",
+    pool: options.PoolOption = "pairs",
+    recommend: options.Recommend = "utility",
+    no_plots: Annotated[bool, typer.Option("--no-plots", help="Draw no figures.")] = False,
+    no_retrieval: Annotated[
+        bool, typer.Option("--no-retrieval", help="Do not work out Recall@k.")
+    ] = False,
+    threads: options.Threads = None,
+    seed: options.Seed = 0,
+    json_: options.Json = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+    debug: options.Debug = False,
+) -> None:
+    """Count every pair of DATA and say which threshold to ship, and for whom it fails.
+
+    Writes a run folder that every other command reads: report.json, classes.parquet, pairs.npz and
+    plots/.
+
+    Example: opiscal evaluate embeddings.parquet -o run
+    """
+    with errors_as_exit_codes(debug):
+        from opiscal.data.embedding_set import ColumnNames
+        from opiscal.report.run_folder import check_run_place
+        from opiscal.report.settings import EvaluateConfig
+        from opiscal.report.summary import elapsed_line, summary_lines
+
+        config = EvaluateConfig(
+            metric=metric,  # type: ignore[arg-type]  # checked there, with a message
+            utility=utility,  # type: ignore[arg-type]
+            c=c,
+            range=range_,
+            integration=integration,
+            epsilon=epsilon,
+            eps_against=eps_against,  # type: ignore[arg-type]
+            eps_rank=eps_rank,  # type: ignore[arg-type]
+            pool=pool,  # type: ignore[arg-type]
+            recommend=recommend,
+            singletons=singletons,  # type: ignore[arg-type]
+            null_label=null_label,  # type: ignore[arg-type]
+            distractor_labels=tuple(distractor_label or ()),
+            strict=strict,
+            retrieval=not no_retrieval,
+            seed=seed,
+            threads=threads,
+        )
+        # Before the work, not after it.
+        check_run_place(out)
+        from opiscal.evaluation import evaluate_files
+
+        with progress_bar(quiet) as progress:
+            report = evaluate_files(
+                data,
+                ColumnNames(embedding_column, label_column, id_column, group_column),
+                config,
+                command=" ".join(["opiscal", *sys.argv[1:]]),
+                progress=progress,
+            )
+        report.save(out, plots=not no_plots)
+        if not quiet:
+            for notice in report.warnings:
+                say(f"warning: {notice.message} [{notice.code}]")
+        if verbose:
+            say(elapsed_line(report))
+        if json_:
+            print_json(report.to_dict())
+        else:
+            print_lines(summary_lines(report, out, terminal_width()))

@@ -1,0 +1,155 @@
+"""``opiscal threshold``: one operating point, read from a run."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from opiscal.cli import options
+from opiscal.cli.console import (
+    errors_as_exit_codes,
+    print_json,
+    print_lines,
+    progress_bar,
+    say,
+)
+
+if TYPE_CHECKING:
+    from opiscal.report.record import Report
+
+
+def threshold(
+    source: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[RUN or DATA...]",
+            help="A run folder, or data to evaluate first. [default: ./opiscal-run]",
+            show_default=False,
+        ),
+    ] = None,
+    far: Annotated[
+        float | None,
+        typer.Option("--far", help="The largest threshold with FAR at most this, such as 1e-3."),
+    ] = None,
+    frr: Annotated[
+        float | None,
+        typer.Option("--frr", help="The smallest threshold with FRR at most this."),
+    ] = None,
+    eer: Annotated[bool, typer.Option("--eer", help="Where FAR and FRR are closest.")] = False,
+    utility: Annotated[
+        bool, typer.Option("--utility", help="Where the mean utility of the classes is highest.")
+    ] = False,
+    at: Annotated[
+        str | None,
+        typer.Option(
+            "--at",
+            metavar="SCALE=VALUE",
+            help="What a threshold in use does: similarity=0.72, distance=, cosine-distance=, "
+            "squared-l2= or @threshold.json.",
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("-o", "--out", metavar="FILE", help="Write a threshold.json for a service."),
+    ] = None,
+    embedding_column: options.EmbeddingColumn = None,
+    label_column: options.LabelColumn = "label",
+    metric: options.MetricOption = "cosine",
+    threads: options.Threads = None,
+    seed: options.Seed = 0,
+    json_: options.Json = False,
+    quiet: options.Quiet = False,
+    debug: options.Debug = False,
+) -> None:
+    """Read one operating point from a run, without touching the embeddings.
+
+    Column, metric, thread and seed options are for DATA; a run has its own.
+
+    Example: opiscal threshold --far 1e-3 -o threshold.json
+    """
+    with errors_as_exit_codes(debug):
+        from opiscal.data.embedding_set import ColumnNames
+        from opiscal.errors import UsageError
+        from opiscal.measures.rates import rate_curve
+        from opiscal.report.answers import is_wide, require_support
+        from opiscal.report.artifact import threshold_artifact, write_artifact
+        from opiscal.report.record import point_to_dict
+        from opiscal.report.summary import point_lines
+
+        if sum((far is not None, frr is not None, eer, utility, at is not None)) != 1:
+            raise UsageError(
+                "give exactly one of --far, --frr, --eer, --utility and --at, such as --far 1e-3"
+            )
+        columns = ColumnNames(embedding_column, label_column)
+        report = _report(source, columns, metric, threads, seed, quiet)
+        distance = None if at is None else _distance(at, report)
+        point = report.threshold(far=far, frr=frr, eer=eer, utility=utility, at=distance)
+        curve = rate_curve(report.counts, report.settings.pool)
+        if json_:
+            print_json(point_to_dict(point))
+        require_support(point, curve)
+        if is_wide(point, curve) and not quiet:
+            say(
+                f"warning: fewer than 30 errors are expected at {point.criterion} "
+                f"{point.target:g}: the true rate may be far from it [wide]"
+            )
+        if out is not None:
+            write_artifact(threshold_artifact(report, point), out)
+        if not json_:
+            print_lines(point_lines(report, point))
+            if out is not None:
+                print_lines([f"written to {out}"])
+
+
+def _report(
+    source: list[str] | None,
+    columns: object,
+    metric: str,
+    threads: int | None,
+    seed: int,
+    quiet: bool,
+) -> "Report":
+    from opiscal.data.embedding_set import ColumnNames
+    from opiscal.report.run import load
+    from opiscal.report.run_folder import is_run
+
+    if not source:
+        return load("opiscal-run")
+    if len(source) == 1 and is_run(Path(source[0])):
+        return load(source[0])
+    from opiscal.evaluation import evaluate_files
+    from opiscal.report.settings import EvaluateConfig
+
+    assert isinstance(columns, ColumnNames)
+    config = EvaluateConfig(
+        metric=metric,  # type: ignore[arg-type]  # checked there, with a message
+        threads=threads,
+        seed=seed,
+        retrieval=False,
+    )
+    with progress_bar(quiet) as progress:
+        return evaluate_files(source, columns, config, progress=progress)
+
+
+def _distance(at: str, report: "Report") -> float:
+    from opiscal.errors import UsageError
+    from opiscal.measures.operating_points import distance_on_scale
+    from opiscal.report.artifact import read_artifact
+
+    if at.startswith("@"):
+        metric, distance = read_artifact(Path(at[1:]))
+        if metric != report.metric:
+            raise UsageError(
+                f"{at[1:]!r} is a threshold for {metric}, the run is for {report.metric}; evaluate "
+                f"with --metric {metric}"
+            )
+        return distance
+    scale, _, value = at.partition("=")
+    try:
+        number = float(value)
+    except ValueError:
+        raise UsageError(
+            f"--at {at!r}: must be SCALE=VALUE with a number, such as similarity=0.72, or "
+            "@threshold.json"
+        ) from None
+    return distance_on_scale(scale, number, report.metric)

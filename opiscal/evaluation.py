@@ -1,0 +1,263 @@
+"""The whole story: embeddings to pair counts to a report."""
+
+import hashlib
+import json
+import platform
+import time
+from collections.abc import Callable, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+import opiscal
+from opiscal.data.embedding_set import ColumnNames, EmbeddingSet, Label
+from opiscal.data.parquet import read_embeddings
+from opiscal.data.rows import from_arrays
+from opiscal.pairs.counts import PairCounts
+from opiscal.pairs.exact import RECALL_CAP, available_threads, count_exactly
+from opiscal.pairs.lattice import AskedRange, Lattice, fit_lattice
+from opiscal.pairs.search import nearest_class
+from opiscal.pairs.sorted_rows import SortedRows, sort_rows
+from opiscal.report.assemble import assemble_report
+from opiscal.report.record import ClassSize, Data, Provenance, Report
+from opiscal.report.settings import EvaluateConfig
+
+Progress = Callable[[str, int, int], None]
+"""Called with a stage, the pairs done in it and all its pairs."""
+
+
+def evaluate(
+    vectors: ArrayLike,
+    labels: Sequence[Any] | ArrayLike,
+    groups: Sequence[Any] | ArrayLike | None = None,
+    *,
+    config: EvaluateConfig | None = None,
+) -> Report:
+    """Evaluate embeddings held in memory, over every pair.
+
+    Parameters
+    ----------
+    vectors : array_like of shape (rows, dimensions), float
+        Not changed.
+    labels : sequence of length rows
+        Strings or integers; None or NaN where missing.
+    groups : sequence of length rows, optional
+        A customer, a market, a demographic: counts are kept within each.
+    config : EvaluateConfig, optional
+
+    Returns
+    -------
+    Report
+
+    Raises
+    ------
+    InputError
+        Where the arrays do not hold what is needed.
+    UsageError
+        For a setting that is not allowed.
+    InconclusiveError
+        Where the data cannot answer: one scored class, or a calibration range that does not exist.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import opiscal
+    >>> rng = np.random.default_rng(0)
+    >>> labels = np.repeat(np.arange(20), 10)
+    >>> centres = rng.standard_normal((20, 8))
+    >>> report = opiscal.evaluate(centres[labels] + 0.6 * rng.standard_normal((200, 8)), labels)
+    >>> report.pairs.positive, report.pairs.negative
+    (900, 19000)
+    >>> report.threshold(far=0.01).far <= 0.01
+    True
+    """
+    config = config or EvaluateConfig()
+    started = time.perf_counter()
+    embeddings = from_arrays(vectors, labels, groups, policy=config.row_policy)
+    return evaluate_set(embeddings, config, started=started)
+
+
+def evaluate_files(
+    paths: Sequence[str],
+    columns: ColumnNames,
+    config: EvaluateConfig,
+    *,
+    command: str = "",
+    progress: Progress | None = None,
+) -> Report:
+    """Evaluate Parquet files; arguments and errors as in `evaluate`."""
+    started = time.perf_counter()
+    embeddings = read_embeddings(paths, columns, config.row_policy)
+    return evaluate_set(
+        embeddings, config, columns=columns, command=command, progress=progress, started=started
+    )
+
+
+def evaluate_set(
+    embeddings: EmbeddingSet,
+    config: EvaluateConfig,
+    *,
+    columns: ColumnNames | None = None,
+    command: str = "",
+    progress: Progress | None = None,
+    started: float | None = None,
+) -> Report:
+    """Evaluate a set that was read: sort rows, place edges, count pairs, work out the report."""
+    clock = _Clock(started)
+    clock.lap("read")
+    rows = sort_rows(embeddings)
+    lattice = fit_lattice(rows, config.seed, _asked_range(config))
+    tally = count_exactly(
+        rows,
+        lattice,
+        threads=config.threads,
+        ranks=config.retrieval,
+        progress=_stage(progress, "counting pairs", rows.pairs),
+    )
+    ranks = tally.ranks(rows, RECALL_CAP) if config.retrieval else None
+    counts = tally.counts(rows, lattice, embeddings.labels, embeddings.metric)
+    counts = counts.with_groups(_count_groups(embeddings, rows, lattice, config, progress))
+    clock.lap("count")
+    nearest = nearest_class(embeddings, config.threads)
+    names = _nearest_labels(embeddings.labels, rows, nearest)
+    clock.lap("nearest_class")
+    provenance = _provenance(embeddings, config, columns, command, clock)
+    return assemble_report(counts, ranks, names, _data(embeddings, rows), provenance, config)
+
+
+def _asked_range(config: EvaluateConfig) -> AskedRange | None:
+    spec = config.range_spec
+    ends = spec.distances(config.metric)
+    if ends is not None:
+        return AskedRange("distance", *ends)
+    # Means of class rates lie elsewhere than pooled rates: edges are placed well beyond the range.
+    wider = 3.0 if config.pool == "classes" else 1.0
+    if spec.kind == "far" and wider == 1.0 and (spec.low, spec.high) == (0.01, 0.1):
+        return None
+    return AskedRange(
+        "frr" if spec.kind == "frr" else "far", spec.low / wider, min(1.0, spec.high * wider)
+    )
+
+
+def _count_groups(
+    embeddings: EmbeddingSet,
+    rows: SortedRows,
+    lattice: Lattice,
+    config: EvaluateConfig,
+    progress: Progress | None,
+) -> tuple[tuple[Label, PairCounts], ...]:
+    """The same counts for the pairs with both ends in one group, on the same edges."""
+    if embeddings.groups is None or embeddings.group_of_row is None:
+        return ()
+    group = embeddings.group_of_row[rows.classes.place]
+    out = []
+    for index, name in enumerate(embeddings.groups):
+        part = rows.subset(group == index)
+        if part.classes.labelled == 0:
+            continue
+        tally = count_exactly(
+            part,
+            lattice,
+            threads=config.threads,
+            ranks=False,
+            progress=_stage(progress, f"group {name}", part.pairs),
+        )
+        out.append((name, tally.counts(part, lattice, embeddings.labels, embeddings.metric)))
+    return tuple(out)
+
+
+def _nearest_labels(
+    labels: tuple[Label, ...], rows: SortedRows, nearest: np.ndarray
+) -> tuple[Label | None, ...]:
+    return tuple(labels[nearest[c]] if nearest[c] >= 0 else None for c in rows.classes.scored)
+
+
+def _data(embeddings: EmbeddingSet, rows: SortedRows) -> Data:
+    sizes = embeddings.class_sizes()
+    sizes = sizes[sizes > 0]
+    return Data(
+        rows_read=embeddings.rows_read,
+        rows_used=embeddings.rows,
+        dropped=embeddings.dropped,
+        distractors=embeddings.distractors,
+        dimensions=embeddings.dimensions,
+        classes=int(sizes.size),
+        classes_scored=int(rows.classes.class_rows.size),
+        classes_singleton=int(np.count_nonzero(sizes == 1)),
+        class_size=ClassSize(int(sizes.min()), float(np.median(sizes)), int(sizes.max())),
+    )
+
+
+def _stage(progress: Progress | None, stage: str, total: int) -> Callable[[int], None] | None:
+    if progress is None:
+        return None
+    done = 0
+
+    def advance(pairs: int) -> None:
+        nonlocal done
+        done += pairs
+        progress(stage, min(done, total), total)
+
+    return advance
+
+
+class _Clock:
+    def __init__(self, started: float | None) -> None:
+        self.started = self.last = time.perf_counter() if started is None else started
+        self.elapsed: dict[str, float] = {}
+
+    def lap(self, name: str) -> None:
+        now = time.perf_counter()
+        self.elapsed[name] = round(now - self.last, 3)
+        self.last = now
+
+
+def _provenance(
+    embeddings: EmbeddingSet,
+    config: EvaluateConfig,
+    columns: ColumnNames | None,
+    command: str,
+    clock: _Clock,
+) -> Provenance:
+    identity: dict[str, Any] = {
+        "inputs": [[item.sha256, item.rows] for item in embeddings.inputs],
+        "settings": config.to_dict(),
+    }
+    names: dict[str, str | None] = {}
+    if columns is not None:
+        names = {
+            "embedding": columns.embedding,
+            "label": columns.label,
+            "id": columns.id,
+            "group": columns.group,
+        }
+        identity["columns"] = names
+    if not embeddings.inputs:
+        digest = hashlib.sha256(np.ascontiguousarray(embeddings.vectors).data)
+        digest.update(np.ascontiguousarray(embeddings.class_of_row).data)
+        digest.update(json.dumps(list(embeddings.labels)).encode())
+        identity["inputs"] = [[digest.hexdigest(), embeddings.rows]]
+    text = json.dumps(identity, sort_keys=True, ensure_ascii=True)
+    return Provenance(
+        opiscal_version=opiscal.__version__,
+        command=command,
+        seed=config.seed,
+        threads=config.threads or available_threads(),
+        inputs=embeddings.inputs,
+        columns=names,
+        fingerprint=hashlib.sha256(text.encode()).hexdigest(),
+        versions={"python": platform.python_version()} | _versions(),
+        elapsed_s=clock.elapsed,
+    )
+
+
+def _versions() -> dict[str, str]:
+    out = {}
+    for name in ("numpy", "numba", "pyarrow", "faiss-cpu"):
+        try:
+            out[name] = version(name)
+        except PackageNotFoundError:
+            out[name] = "unknown"
+    return out

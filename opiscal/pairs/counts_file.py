@@ -1,0 +1,289 @@
+"""PairCounts on disk: ``pairs.npz``, a zip of plain arrays that NumPy opens too.
+
+Accepted pairs only rise along the edges, so each array is kept as its steps from edge to edge, in
+the fewest bytes that hold them: small, quick to read, and the same bytes for the same counts.
+"""
+
+import json
+import tokenize
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from io import BytesIO
+from pathlib import Path
+from typing import Any, NoReturn, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from opiscal.data.embedding_set import Label, Metric
+from opiscal.errors import InputError, UsageError
+from opiscal.pairs.counts import PairCounts
+
+FORMAT = "opiscal pair counts"
+VERSION = 1
+
+# Kept as they are; the counts of a group are on the edges of the whole.
+_EDGE_ARRAYS = ("distance", "class_edge", "moment_edge")
+_POOL_ARRAYS = ("pool_positive", "pool_negative")
+_CLASS_ARRAYS = ("class_positive", "class_negative")
+_MOMENT_ARRAYS = ("positive_squares", "negative_squares", "products")
+_RISING_ARRAYS = (*_POOL_ARRAYS, *_CLASS_ARRAYS, *_MOMENT_ARRAYS)
+
+# A zip notes when each member was written; always the same time, or no two files would be equal.
+_NO_TIME = (1980, 1, 1, 0, 0, 0)
+_FAST = 1
+_BLOCK_VALUES = 1 << 20
+
+# What zipfile, zlib, the header parser of NumPy and json raise over damaged bytes.
+_DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    tokenize.TokenError,
+    ValueError,
+    SyntaxError,
+    TypeError,
+    KeyError,
+    EOFError,
+    IndexError,
+    MemoryError,
+    OverflowError,
+    RecursionError,
+    NotImplementedError,
+    RuntimeError,
+)
+
+
+def save_counts(counts: PairCounts, file: Path, *, meta: Mapping[str, str] = {}) -> None:
+    """Write counts to a file; equal counts and equal `meta` give equal bytes.
+
+    Parameters
+    ----------
+    counts : PairCounts
+    file : Path
+        Replaced where it exists. A half-written file may be left by a failure; a run folder is
+        whole or not there at all (`opiscal.report.run_folder.writing_run`).
+    meta : mapping of str to str, optional
+        What is to be kept beside the counts, such as a fingerprint; see `read_meta`.
+
+    Raises
+    ------
+    UsageError
+        Where counts fall from one edge to the next, or a group is counted on other edges.
+    OSError
+        Where the file cannot be written.
+    """
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        _write_record(archive, counts, "", counts)
+        header = {
+            **_header(counts),
+            "format": FORMAT,
+            "version": VERSION,
+            "meta": dict(meta),
+            "groups": [
+                {**_header(part), "group": _plain(group)} for group, part in counts.within_groups
+            ],
+        }
+        _write_json(archive, "header", header)
+        for k, (_, part) in enumerate(counts.within_groups):
+            _write_record(archive, part, _prefix(k), counts)
+
+
+def load_counts(file: Path) -> PairCounts:
+    """Read counts that `save_counts` wrote.
+
+    Parameters
+    ----------
+    file : Path
+
+    Returns
+    -------
+    PairCounts
+        Equal to what was saved. Counts per class are int32 where all of the class's pairs fit,
+        else int64.
+
+    Raises
+    ------
+    InputError
+        Where the file cannot be opened, is damaged or truncated, holds something else, or was
+        written by a newer version.
+    """
+    with _reading(file) as archive:
+        header = _read_header(archive, file)
+        edges = {name: _read(archive, name) for name in _EDGE_ARRAYS}
+        groups = tuple(
+            (part["group"], _read_record(archive, _prefix(k), part, edges, ()))
+            for k, part in enumerate(header["groups"])
+        )
+        return _read_record(archive, "", header, edges, groups)
+
+
+def read_meta(file: Path) -> dict[str, str]:
+    """Read what was kept beside the counts, without reading the counts.
+
+    Raises
+    ------
+    InputError
+        As `load_counts`.
+    """
+    with _reading(file) as archive:
+        return dict(_read_header(archive, file)["meta"])
+
+
+def _prefix(group: int) -> str:
+    return f"within_groups/{group}/"
+
+
+def _header(counts: PairCounts) -> dict[str, Any]:
+    return {"metric": counts.metric, "rows": counts.rows, "distractors": counts.distractors}
+
+
+def _plain(label: Label) -> Label:
+    # NumPy's own strings and integers are not JSON.
+    return str(label) if isinstance(label, str) else int(label)
+
+
+def _write_record(
+    archive: zipfile.ZipFile, counts: PairCounts, prefix: str, whole: PairCounts
+) -> None:
+    for name in _EDGE_ARRAYS:
+        if counts is whole:
+            _write(archive, name, getattr(counts, name))
+        elif not np.array_equal(getattr(counts, name), getattr(whole, name)):
+            raise UsageError(
+                f"pairs within groups stand on a {name} of their own; count them on the edges of "
+                "the whole set"
+            )
+    _write_json(archive, prefix + "labels", [_plain(label) for label in counts.labels])
+    _write(archive, prefix + "class_rows", counts.class_rows)
+    for name in _RISING_ARRAYS:
+        _write(archive, prefix + name, _steps(getattr(counts, name), name))
+
+
+def _write_json(archive: zipfile.ZipFile, name: str, value: Any) -> None:
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
+    _write(archive, name, np.frombuffer(text.encode("ascii"), dtype=np.uint8))
+
+
+def _write(archive: zipfile.ZipFile, name: str, array: NDArray[Any]) -> None:
+    member = zipfile.ZipInfo(name + ".npy", date_time=_NO_TIME)
+    # Else they tell the operating system.
+    member.create_system, member.external_attr = 3, 0o600 << 16
+    content = BytesIO()
+    np.lib.format.write_array(content, np.ascontiguousarray(array), allow_pickle=False)
+    archive.writestr(member, content.getbuffer(), zipfile.ZIP_DEFLATED, _FAST)
+
+
+def _steps(accepted: NDArray[np.integer], name: str) -> NDArray[np.unsignedinteger]:
+    """Return what each edge adds, in the smallest unsigned type that holds it."""
+    rows = accepted.reshape(-1, accepted.shape[-1])
+    # In blocks: two arrays as large as all classes' counts would count against the memory bound.
+    block = max(1, _BLOCK_VALUES // max(1, rows.shape[1]))
+    starts = range(0, rows.shape[0], block)
+
+    def steps_from(start: int) -> NDArray[np.integer]:
+        return np.diff(rows[start : start + block], axis=1, prepend=rows.dtype.type(0))
+
+    lowest = min((int(steps_from(start).min(initial=0)) for start in starts), default=0)
+    if lowest < 0:
+        raise UsageError(
+            f"{name} falls by {-lowest} from one edge to the next; accepted pairs only rise, so "
+            "these are not counts: count the pairs again"
+        )
+    highest = max((int(steps_from(start).max(initial=0)) for start in starts), default=0)
+    out = np.empty(rows.shape, np.min_scalar_type(highest))
+    for start in starts:
+        out[start : start + block] = steps_from(start)
+    return out.reshape(accepted.shape)
+
+
+@contextmanager
+def _reading(file: Path) -> Iterator[zipfile.ZipFile]:
+    """Open a file of counts, and turn whatever is raised over it into one line."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            yield archive
+    except OSError as error:
+        raise InputError(
+            f"counts {str(file)!r} cannot be read ({error.strerror or error}); give the pairs.npz "
+            "of a run, or make the run with 'opiscal evaluate'"
+        ) from error
+    except _DAMAGE as error:
+        reason = " ".join(str(error).split())[:120] or type(error).__name__
+        raise InputError(
+            f"counts {str(file)!r} are damaged or of another kind ({reason}); give the pairs.npz "
+            "of a run, or make the run again with 'opiscal evaluate'"
+        ) from error
+
+
+def _read_header(archive: zipfile.ZipFile, file: Path) -> dict[str, Any]:
+    if "header.npy" not in archive.namelist():
+        _wrong("it has no header")
+    header = _read_json(archive, "header")
+    if not isinstance(header, dict) or header.get("format") != FORMAT:
+        _wrong(f"its header does not say {FORMAT!r}")
+    if header["version"] != VERSION:
+        raise InputError(
+            f"counts {str(file)!r} have version {header['version']!r}, this opiscal reads version "
+            f"{VERSION}; use the opiscal that wrote them, or make the run again with 'opiscal "
+            "evaluate'"
+        )
+    return header
+
+
+def _read_json(archive: zipfile.ZipFile, name: str) -> Any:
+    return json.loads(_read(archive, name).tobytes().decode("ascii"))
+
+
+def _read(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
+    with archive.open(name + ".npy") as member:
+        # Reading to the end checks the sum over the bytes too.
+        array: NDArray[Any] = np.lib.format.read_array(member, allow_pickle=False)
+        if member.read(1):
+            _wrong(f"{name} goes on behind its end")
+    return array
+
+
+def _read_record(
+    archive: zipfile.ZipFile,
+    prefix: str,
+    header: Mapping[str, Any],
+    edges: Mapping[str, NDArray[Any]],
+    groups: tuple[tuple[Label, PairCounts], ...],
+) -> PairCounts:
+    labels = _read_json(archive, prefix + "labels")
+    class_rows = _read(archive, prefix + "class_rows")
+    rows, distractors = header["rows"], header["distractors"]
+    if header["metric"] not in get_args(Metric):
+        _wrong(f"metric {header['metric']!r}")
+    if class_rows.shape != (len(labels),):
+        _wrong(f"{len(labels)} labels and sizes of shape {class_rows.shape}")
+    shapes: dict[str, tuple[int, ...]] = {}
+    shapes |= dict.fromkeys(_POOL_ARRAYS, (edges["distance"].size,))
+    shapes |= dict.fromkeys(_CLASS_ARRAYS, (len(labels), edges["class_edge"].size))
+    shapes |= dict.fromkeys(_MOMENT_ARRAYS, (len(labels), edges["moment_edge"].size))
+    # The same rule as that of `Tally.empty`.
+    most = int((class_rows * np.maximum(class_rows, rows - class_rows)).max(initial=0))
+    class_type = np.int32 if most < np.iinfo(np.int32).max else np.int64
+    arrays: dict[str, NDArray[Any]] = {}
+    for name, shape in shapes.items():
+        steps = _read(archive, prefix + name)
+        if steps.shape != shape or steps.dtype.kind != "u":
+            _wrong(f"{name} of shape {steps.shape} and type {steps.dtype}, not {shape}")
+        dtype = class_type if name in _CLASS_ARRAYS else np.int64
+        arrays[name] = np.cumsum(steps, axis=-1, dtype=dtype)
+    return PairCounts(
+        metric=header["metric"],
+        rows=int(rows),
+        distractors=int(distractors),
+        labels=tuple(labels),
+        class_rows=class_rows,
+        within_groups=groups,
+        **edges,
+        **arrays,
+    )
+
+
+def _wrong(reason: str) -> NoReturn:
+    raise ValueError(reason)

@@ -1,0 +1,93 @@
+"""threshold.json: the artifact that a service loads."""
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from opiscal.errors import InputError
+from opiscal.measures.operating_points import OperatingPoint
+from opiscal.report.record import Report, point_to_dict
+
+ARTIFACT_VERSION = 1
+
+
+def threshold_artifact(report: Report, point: OperatingPoint) -> dict[str, Any]:
+    """The document of ``threshold.json`` for a supported operating point.
+
+    The value on all four scales with a comparison line for each, the acceptance rule in words,
+    metric, normalisation, tie rule, the rates found, pair counts, input hashes and tool version.
+    """
+    numbers = point_to_dict(point)
+    cosine = report.metric == "cosine"
+    lines = {
+        "similarity": "accept = dot(a, b) >= {}",
+        "distance": "accept = norm(a - b) <= {}",
+        "cosine_distance": "accept = 1 - dot(a, b) <= {}",
+        "squared_l2": "accept = sum((a - b) ** 2) <= {}",
+    }
+    scales = {name: numbers[name] for name in lines if numbers[name] is not None}
+    rows = "rows scaled to unit length" if cosine else "rows as given, not scaled"
+    rule = (
+        "Two rows are accepted as the same class when their distance is at most the threshold; "
+        f"distance is the L2 distance of {rows}."
+    )
+    return {
+        "opiscal_threshold": ARTIFACT_VERSION,
+        **{name: numbers[name] for name in lines},
+        "compare": {name: lines[name].format(repr(value)) for name, value in scales.items()},
+        "rule": rule,
+        "metric": report.metric,
+        "normalisation": "unit length" if cosine else "none",
+        "ties": "accepted: a distance equal to the threshold is accepted",
+        "criterion": point.criterion,
+        "target": point.target,
+        "far": point.far,
+        "frr": point.frr,
+        "utility": point.utility,
+        "guaranteed": point.guaranteed,
+        "exact_at_threshold": point.exact_at_threshold,
+        "pairs": {"positive": report.pairs.positive, "negative": report.pairs.negative},
+        "inputs": [{"path": item.path, "sha256": item.sha256} for item in report.provenance.inputs],
+        "fingerprint": report.provenance.fingerprint,
+        "opiscal_version": report.provenance.opiscal_version,
+    }
+
+
+def write_artifact(document: dict[str, Any], file: Path) -> None:
+    """Write the artifact, whole or not at all."""
+    text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    try:
+        handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as out:
+                out.write(text)
+            os.chmod(name, 0o644)
+            os.replace(name, file)
+        except BaseException:
+            os.unlink(name)
+            raise
+    except OSError as error:
+        raise InputError(
+            f"{str(file)!r} cannot be written ({error.strerror}); give another place with -o"
+        ) from error
+
+
+def read_artifact(file: Path) -> tuple[str, float]:
+    """The metric and the distance of a ``threshold.json``."""
+    try:
+        document = json.loads(file.read_text(encoding="utf-8"))
+        metric, distance = document["metric"], document["distance"]
+        if metric not in ("cosine", "l2") or not isinstance(distance, int | float):
+            raise ValueError("metric or distance is not of the right kind")
+    except OSError as error:
+        raise InputError(
+            f"{str(file)!r} cannot be read ({error.strerror}); give a threshold.json"
+        ) from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{str(file)!r} is not a threshold.json (needs metric and distance); write one with "
+            "'opiscal threshold --far 1e-3 -o threshold.json'"
+        ) from error
+    return metric, float(distance)

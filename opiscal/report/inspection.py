@@ -1,0 +1,108 @@
+"""What ``opiscal inspect`` and ``opiscal simulate`` found, as lines and as plain values."""
+
+from typing import Any
+
+from opiscal.data.profile import DataProfile
+from opiscal.data.simulate import SimulationResult
+from opiscal.pairs.cost import Cost
+from opiscal.report.summary import clean
+
+
+def inspection_dict(profile: DataProfile, cost: Cost) -> dict[str, Any]:
+    """The document of ``opiscal inspect --json``."""
+    estimate = {"seconds": cost.seconds, "bytes": cost.bytes, "threads": cost.threads}
+    return profile.to_dict() | {"exact_evaluation": estimate}
+
+
+def inspection_lines(profile: DataProfile, cost: Cost) -> list[str]:
+    """The answer of ``opiscal inspect`` for a person."""
+    size, norms, same = profile.class_size, profile.norms, profile.duplicates
+    dropped = profile.dropped
+    lines = [
+        f"rows          {profile.rows_read:,} read, {profile.rows_used:,} used",
+        f"dimensions    {profile.dimensions:,}",
+        f"classes       {profile.classes:,}, of {size.min:,} to {size.max:,} rows (median "
+        f"{size.median:g}); {profile.classes_scored:,} of two rows or more are scored, "
+        f"{profile.classes_singleton:,} are single rows",
+    ]
+    reasons = {
+        "no label": dropped.null_label,
+        "no vector": dropped.null_embedding,
+        "NaN or infinity": dropped.non_finite,
+        "zero length": dropped.zero_norm,
+        "alone in its class": dropped.singleton,
+    }
+    said = [f"{count:,} {reason}" for reason, count in reasons.items() if count]
+    lines.append(f"left out      {', '.join(said) if said else 'none'}")
+    if profile.distractors:
+        lines.append(f"distractors   {profile.distractors:,} (negatives for every class)")
+    lines.append(
+        f"normalised    {'yes' if norms.unit_share == 1 else 'no'}: {100 * norms.unit_share:.4g} % "
+        f"of rows have length 1; lengths {norms.min:.6g} to {norms.max:.6g}, median "
+        f"{norms.median:.6g}"
+    )
+    lines.append(
+        f"duplicates    {same.rows:,} rows repeat an earlier vector; "
+        f"{same.groups_across_classes:,} vectors stand in several classes"
+    )
+    lines += [
+        f"                row {item.row} ({clean(item.label)}) = row {item.other_row} "
+        f"({clean(item.other_label)})"
+        for item in same.examples
+    ]
+    lines += [
+        f"pairs         {profile.positive_pairs:,} positive, {profile.negative_pairs:,} negative",
+        f"exact run     about {_time(cost.seconds)} and {_size(cost.bytes)} on this machine with "
+        f"{cost.threads} thread{'s' if cost.threads > 1 else ''}",
+    ]
+    return lines
+
+
+def simulation_dict(result: SimulationResult) -> dict[str, Any]:
+    """The document of ``opiscal simulate --json``."""
+    config = result.config
+    return {
+        "path": str(result.path),
+        "truth_path": str(result.truth_path),
+        "rows": config.rows,
+        "dimensions": config.dimensions,
+        "classes": config.classes,
+        "spread": config.spread,
+        "seed": config.seed,
+        "class_size": {"min": result.smallest_class, "max": result.largest_class},
+        "population": _figures(result.population),
+        "drawn": _figures(result.drawn),
+    }
+
+
+def simulation_lines(result: SimulationResult) -> list[str]:
+    """The answer of ``opiscal simulate`` for a person."""
+    config = result.config
+    return [
+        f"{config.rows:,} rows of {config.dimensions} dimensions in {config.classes:,} classes of "
+        f"{result.smallest_class:,} to {result.largest_class:,} rows: {clean(str(result.path))}",
+        f"true curves: {clean(str(result.truth_path))}",
+        f"true OPIS over FAR 0.01 to 0.1: {result.population.opis:.6f} of the population, "
+        f"{result.drawn.opis:.6f} of the drawn classes",
+    ]
+
+
+def _figures(figures: Any) -> dict[str, Any]:
+    return {
+        "opis": figures.opis,
+        "epsilon_opis": figures.epsilon_opis,
+        "mean_utility": figures.mean_utility,
+        "how": figures.how,
+    }
+
+
+def _time(seconds: float) -> str:
+    if seconds < 1:
+        return "a second"
+    if seconds < 120:
+        return f"{seconds:.0f} seconds"
+    return f"{seconds / 60:.0f} minutes" if seconds < 7200 else f"{seconds / 3600:.1f} hours"
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e6:.0f} MB" if count < 1e9 else f"{count / 1e9:.1f} GB"

@@ -1,0 +1,301 @@
+"""Report: everything an evaluation found, as one record."""
+
+import dataclasses
+import types
+import typing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from opiscal.data.embedding_set import DroppedRows, InputFile, Label, Metric
+from opiscal.errors import InputError
+from opiscal.measures.operating_points import OperatingPoint
+from opiscal.pairs.counts import PairCounts
+from opiscal.report.rounding import round_down, round_up
+from opiscal.report.settings import EvaluateConfig
+
+SCHEMA_VERSION = 1
+
+Pair = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Where the numbers come from. `fingerprint` hashes inputs and settings."""
+
+    opiscal_version: str
+    command: str
+    seed: int
+    threads: int
+    inputs: tuple[InputFile, ...]
+    columns: dict[str, str | None]
+    fingerprint: str
+    versions: dict[str, str]
+    elapsed_s: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class ClassSize:
+    """Rows a class."""
+
+    min: int
+    median: float
+    max: int
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """What was read and what of it was used."""
+
+    rows_read: int
+    rows_used: int
+    dropped: DroppedRows
+    distractors: int
+    dimensions: int
+    classes: int
+    classes_scored: int
+    classes_singleton: int
+    class_size: ClassSize
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """How many pairs there are and how many were counted."""
+
+    mode: str
+    positive: int
+    negative: int
+    positive_counted: int
+    negative_counted: int
+
+
+@dataclass(frozen=True, slots=True)
+class RangeFound:
+    """The calibration range; pairs are the values at its lower and its upper distance."""
+
+    given: str
+    distance: Pair
+    similarity: Pair | None
+    far: Pair
+    frr: Pair
+
+
+@dataclass(frozen=True, slots=True)
+class UtilityFound:
+    """The utility in use and its mean over classes and range."""
+
+    kind: str
+    c: float
+    mean: float
+
+
+@dataclass(frozen=True, slots=True)
+class Opis:
+    """OPIS; noise, corrected value and intervals are None where they were not worked out."""
+
+    value: float
+    noise: float | None = None
+    corrected: float | None = None
+    corrected_classes: int | None = None
+    value_same_classes: float | None = None
+    ci: Pair | None = None
+    corrected_ci: Pair | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EpsilonOpis:
+    """eps-OPIS and its worst classes, the worst first."""
+
+    epsilon: float
+    against: str
+    rank: str
+    value: float
+    worst_classes: tuple[Label, ...]
+    null_value: float | None = None
+    ci: Pair | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """Bounds of the equal error rate, and the area under the ROC curve."""
+
+    eer: Pair
+    auc: float
+
+
+@dataclass(frozen=True, slots=True)
+class Retrieval:
+    """Recall@k over the rows whose class has another row."""
+
+    recall_at: dict[str, float]
+    queries: int
+
+
+@dataclass(frozen=True, slots=True)
+class Differential:
+    """How unequal one threshold is over classes."""
+
+    far_max_over_geomean: float
+    frr_max_over_geomean: float
+    worst_far_class: Label
+    worst_frr_class: Label
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something the reader of the numbers should know."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What an evaluation found.
+
+    Fields are those of ``report.json``; `settings` is what was asked for, and `counts` holds the
+    pair counts from which further questions are answered.
+    """
+
+    schema_version: int
+    provenance: Provenance
+    settings: EvaluateConfig
+    data: Data
+    pairs: Pairs
+    metric: Metric
+    calibration_range: RangeFound
+    utility: UtilityFound
+    opis: Opis
+    epsilon_opis: EpsilonOpis
+    recommended_threshold: OperatingPoint
+    operating_points: tuple[OperatingPoint, ...]
+    verification: Verification
+    retrieval: Retrieval | None
+    differential: Differential | None
+    confidence: float
+    warnings: tuple[Notice, ...]
+    counts: PairCounts = dataclasses.field(repr=False)
+    nearest_class: tuple[Label | None, ...] = dataclasses.field(repr=False)
+
+    def threshold(
+        self,
+        *,
+        far: float | None = None,
+        frr: float | None = None,
+        eer: bool = False,
+        utility: bool = False,
+        at: float | None = None,
+    ) -> OperatingPoint:
+        """The operating point for one target, read from the counts.
+
+        Parameters
+        ----------
+        far : float, in (0, 1)
+            The largest threshold whose FAR is at most this.
+        frr : float, in (0, 1)
+            The smallest threshold whose FRR is at most this.
+        eer : bool
+            Where FAR and FRR are closest.
+        utility : bool
+            Where the class-mean utility is highest.
+        at : float
+            A distance that is in use already.
+
+        Returns
+        -------
+        OperatingPoint
+            With ``supported=False`` and no numbers where the data cannot answer.
+
+        Raises
+        ------
+        UsageError
+            For a rate outside (0, 1), or where not exactly one target is given.
+        """
+        from opiscal.report.answers import answer
+
+        return answer(self, far=far, frr=frr, eer=eer, utility=utility, at=at)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The document of ``report.json``: plain values, similarities up and distances down."""
+        out: dict[str, Any] = _plain(self)
+        for name in ("counts", "nearest_class"):
+            del out[name]
+        found = out["calibration_range"]
+        found["distance"] = [round_down(d) for d in found["distance"]]
+        if found["similarity"] is not None:
+            found["similarity"] = [round_up(s) for s in found["similarity"]]
+        out["recommended_threshold"] = point_to_dict(self.recommended_threshold)
+        out["operating_points"] = [point_to_dict(point) for point in self.operating_points]
+        out["settings"] = self.settings.to_dict()
+        return out
+
+    def save(self, path: str | Path, *, plots: bool = True) -> Path:
+        """Write the run folder, whole or not at all; an older run there is replaced.
+
+        Raises
+        ------
+        InputError
+            Where the folder cannot be written, or holds something that is not a run.
+        """
+        from opiscal.report.run import write_run
+
+        return write_run(self, Path(path), plots=plots)
+
+
+def point_to_dict(point: OperatingPoint) -> dict[str, Any]:
+    """An operating point as plain values, similarities rounded up and distances down."""
+    out: dict[str, Any] = _plain(point)
+    for name in ("distance", "cosine_distance", "squared_l2"):
+        if out[name] is not None:
+            out[name] = round_down(out[name])
+    if out["similarity"] is not None:
+        out["similarity"] = round_up(out["similarity"])
+    return out
+
+
+def record_from_dict(kind: Any, value: Any) -> Any:
+    """A record, or whatever `kind` is, from plain values; fields that are not known are left out.
+
+    Raises
+    ------
+    InputError
+        Where a field is missing.
+    """
+    if dataclasses.is_dataclass(kind) and isinstance(value, dict):
+        hints = typing.get_type_hints(kind)
+        made = {}
+        for f in dataclasses.fields(kind):
+            if f.name in value:
+                made[f.name] = record_from_dict(hints[f.name], value[f.name])
+            elif f.default is dataclasses.MISSING:
+                raise InputError(
+                    f"field {f.name!r} is missing in the report: it is damaged or was written by "
+                    "another version; evaluate again"
+                )
+        return typing.cast(type[Any], kind)(**made)
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if value is None or origin is None:
+        return value
+    if origin is types.UnionType or origin is typing.Union:
+        first = next(a for a in arguments if a is not type(None))
+        plain = all(typing.get_origin(a) is None for a in arguments)
+        return (
+            value
+            if plain and not dataclasses.is_dataclass(first)
+            else record_from_dict(first, value)
+        )
+    if origin is tuple:
+        return tuple(record_from_dict(arguments[0], item) for item in value)
+    return value
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, PairCounts | EvaluateConfig):
+        return None
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return value

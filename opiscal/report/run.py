@@ -1,0 +1,104 @@
+"""A report on disk: written as a run folder, and read from one."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from opiscal.data.table import write_table
+from opiscal.errors import InputError
+from opiscal.pairs.counts_file import load_counts, read_meta, save_counts
+from opiscal.report.class_table import class_table
+from opiscal.report.record import SCHEMA_VERSION, Report, record_from_dict
+from opiscal.report.run_folder import (
+    CLASSES_FILE,
+    COUNTS_FILE,
+    PLOTS_FOLDER,
+    REPORT_FILE,
+    is_run,
+    writing_run,
+)
+from opiscal.report.settings import EvaluateConfig
+
+
+def write_run(report: Report, folder: Path, *, plots: bool = True) -> Path:
+    """Write a run folder, whole or not at all; an older run there is replaced.
+
+    Parameters
+    ----------
+    report : Report
+    folder : Path
+    plots : bool
+        Whether figures are drawn.
+
+    Returns
+    -------
+    Path
+        The folder.
+
+    Raises
+    ------
+    InputError
+        Where the folder cannot be written, or holds something that is not a run.
+    """
+    with writing_run(folder) as place:
+        meta = {
+            "fingerprint": report.provenance.fingerprint,
+            "nearest_class": json.dumps(list(report.nearest_class)),
+        }
+        save_counts(report.counts, place / COUNTS_FILE, meta=meta)
+        write_table(class_table(report).columns(), place / CLASSES_FILE)
+        if plots:
+            # Heavy, and not needed for numbers.
+            from opiscal.report.plots import write_plots
+
+            write_plots(report, place / PLOTS_FOLDER)
+        text = json.dumps(report.to_dict(), indent=1, ensure_ascii=False, allow_nan=False)
+        (place / REPORT_FILE).write_text(text + "\n", encoding="utf-8")
+    return folder
+
+
+def load(run: str | Path) -> Report:
+    """Read a run folder.
+
+    Raises
+    ------
+    InputError
+        Where there is no run, or it is damaged or of another version.
+    """
+    folder = Path(run)
+    if not is_run(folder):
+        raise InputError(
+            f"no run at {str(folder)!r}: a run folder holds {REPORT_FILE} and {COUNTS_FILE}; make "
+            "one with 'opiscal evaluate DATA -o RUN'"
+        )
+    document = _read_document(folder / REPORT_FILE)
+    if document.get("schema_version") != SCHEMA_VERSION:
+        raise InputError(
+            f"{str(folder / REPORT_FILE)!r} has schema_version "
+            f"{document.get('schema_version')!r}, this version reads {SCHEMA_VERSION}; evaluate "
+            "again"
+        )
+    meta = read_meta(folder / COUNTS_FILE)
+    fingerprint = document.get("provenance", {}).get("fingerprint")
+    if meta.get("fingerprint") != fingerprint:
+        raise InputError(
+            f"{REPORT_FILE} and {COUNTS_FILE} in {str(folder)!r} are of two evaluations "
+            f"({str(fingerprint)[:12]} and {str(meta.get('fingerprint'))[:12]}); evaluate again"
+        )
+    document["settings"] = EvaluateConfig.from_dict(document.get("settings", {}))
+    document["counts"] = load_counts(folder / COUNTS_FILE)
+    document["nearest_class"] = tuple(json.loads(meta.get("nearest_class", "[]")))
+    report: Report = record_from_dict(Report, document)
+    return report
+
+
+def _read_document(file: Path) -> dict[str, Any]:
+    try:
+        document = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{str(file)!r} cannot be read ({str(error).splitlines()[0]}); evaluate again"
+        ) from error
+    if not isinstance(document, dict):
+        raise InputError(f"{str(file)!r} is not a report: it must hold one object; evaluate again")
+    return document

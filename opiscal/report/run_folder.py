@@ -1,0 +1,239 @@
+"""The run folder: it appears whole or not at all.
+
+It is written under a hidden name beside its place, then renamed. Until then an older run stays as
+it is.
+"""
+
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from opiscal.errors import InputError
+
+REPORT_FILE = "report.json"
+COUNTS_FILE = "pairs.npz"
+CLASSES_FILE = "classes.parquet"
+PLOTS_FOLDER = "plots"
+
+# Errors of the input or of the terminal, not of the folder that is written.
+_ELSEWHERE = (ConnectionError, TimeoutError)
+
+
+def is_run(path: Path) -> bool:
+    """Whether a folder holds a run: counts, and a report with a ``schema_version``."""
+    try:
+        report = json.loads((path / REPORT_FILE).read_text(encoding="utf-8"))
+        return (
+            isinstance(report, dict)
+            and "schema_version" in report
+            and (path / COUNTS_FILE).is_file()
+        )
+    except (OSError, ValueError, RecursionError):
+        return False
+
+
+def check_run_place(folder: Path) -> Path:
+    """Make sure, before any work, that a run can be written to a folder.
+
+    Parameters
+    ----------
+    folder : Path
+        It may be missing, empty, or an older run. Missing folders above it will be made.
+
+    Returns
+    -------
+    Path
+        Where the run will stand: absolute, links followed. Nothing was changed.
+
+    Raises
+    ------
+    InputError
+        Where the place is a file, holds something that is not a run, cannot be renamed (the
+        current folder, one above it, or a mount point), or where nothing can be written beside it.
+    """
+    name = str(folder)
+    try:
+        place = Path(os.path.realpath(folder))
+        exists = _exists(place)
+        if exists:
+            _check_existing(place, name)
+        above = next(parent for parent in place.parents if _exists(parent))
+        trial = _hidden(above, "trial")
+        try:
+            trial.mkdir()
+        finally:
+            _remove(trial)
+    except OSError as error:
+        raise _unwritable(name, error) from error
+    return place
+
+
+@contextmanager
+def writing_run(folder: Path) -> Iterator[Path]:
+    """Give a new folder to write a run into, and put it in its place at the end.
+
+    An older run is moved aside first, put back if its place cannot be taken, and removed after.
+    Whatever is raised inside, an interrupt included, the new folder is removed and an older run
+    stays as it was.
+
+    Parameters
+    ----------
+    folder : Path
+        As for `check_run_place`, which is called first.
+
+    Yields
+    ------
+    Path
+        An empty folder with a hidden name, in the same file system.
+
+    Raises
+    ------
+    InputError
+        As `check_run_place`; and where writing fails, as on a full disk.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as home:
+    ...     with writing_run(Path(home, "run")) as new:
+    ...         write_text(new / REPORT_FILE, "{}")
+    ...     sorted(path.name for path in Path(home).rglob("*"))
+    ['report.json', 'run']
+    """
+    place = check_run_place(folder)
+    missing = [parent for parent in place.parents if not parent.exists()]
+    new = _hidden(place.parent, "writing")
+    done = False
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        new.mkdir()
+        yield new
+        _sync_tree(new)
+        _take_place(new, place, str(folder))
+        done = True
+    except OSError as error:
+        if isinstance(error, _ELSEWHERE):
+            raise
+        raise _unwritable(str(folder), error) from error
+    finally:
+        if not done:
+            _remove(new)
+            for parent in missing:
+                with suppress(OSError):  # it is in use by now
+                    parent.rmdir()
+
+
+def write_text(file: Path, text: str) -> None:
+    """Write text as UTF-8 with plain line ends, on every system."""
+    with open(file, "w", encoding="utf-8", newline="\n") as out:
+        out.write(text)
+
+
+def _exists(path: Path) -> bool:
+    # Unlike Path.exists, a name that is too long or a loop of links is an error, not a "no".
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
+
+
+def _check_existing(place: Path, name: str) -> None:
+    if not place.is_dir():
+        raise InputError(
+            f"output {name!r} is a file; a run is a folder: give a new or empty folder, or an "
+            "older run, with -o"
+        )
+    here = Path.cwd()
+    if place == here or place in here.parents:
+        raise InputError(
+            f"output {name!r} is the current folder or holds it, and a run replaces its folder "
+            "whole; give a folder inside it, such as -o opiscal-run"
+        )
+    if os.path.ismount(place):
+        raise InputError(
+            f"output {name!r} is a mount point, and cannot be renamed; give a folder inside it, "
+            f"such as -o {os.path.join(name, 'opiscal-run')}"
+        )
+    found = sorted(os.listdir(place))
+    if found and not is_run(place):
+        more = ", ..." if len(found) > 3 else ""
+        raise InputError(
+            f"output {name!r} holds something that is not a run ({', '.join(found[:3])}{more}), "
+            "which would be lost; give a new or empty folder, or an older run, with -o"
+        )
+
+
+def _hidden(parent: Path, kind: str) -> Path:
+    return parent / f".opiscal-run-{secrets.token_hex(6)}.{kind}"
+
+
+def _take_place(new: Path, place: Path, name: str) -> None:
+    """Rename a finished folder to its place. What was there is gone after, or back again."""
+    older = _hidden(place.parent, "older")
+    try:
+        if _exists(place):
+            # Once more: someone else may have written there in the meantime.
+            _check_existing(place, name)
+            place.rename(older)
+        new.rename(place)
+    finally:
+        # By what is there, not by how far the code came: an interrupt may fall between two lines.
+        if not _exists(place) and _exists(older):
+            _put_back(older, place, name)
+        _remove(older)
+    _sync_folder(place.parent)
+
+
+def _put_back(older: Path, place: Path, name: str) -> None:
+    try:
+        older.rename(place)
+    except OSError as error:
+        raise InputError(
+            f"output {name!r} cannot be written, and the older run could not be put back "
+            f"({error.strerror}); it stands in {str(older)!r}: rename that folder"
+        ) from error
+
+
+def _remove(folder: Path) -> None:
+    try:
+        shutil.rmtree(folder, ignore_errors=True)
+    except KeyboardInterrupt:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def _sync_tree(folder: Path) -> None:
+    # Some file systems say that the disk is full only now.
+    for at, _, files in os.walk(folder):
+        for file in files:
+            _sync(Path(at, file))
+        _sync_folder(Path(at))
+
+
+def _sync_folder(folder: Path) -> None:
+    # Not every file system can, and every file in it is safe already.
+    with suppress(OSError):
+        _sync(folder)
+
+
+def _sync(path: Path) -> None:
+    if os.name != "posix":
+        return
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _unwritable(name: str, error: OSError) -> InputError:
+    reason = " ".join(str(error.strerror or error).split()) or type(error).__name__
+    return InputError(
+        f"output {name!r} cannot be written ({reason}); nothing was left there: free some space "
+        "or give another folder with -o"
+    )

@@ -1,0 +1,179 @@
+"""EvaluateConfig: what an evaluation was asked to do."""
+
+from dataclasses import dataclass, fields
+from typing import Any, Literal, get_args
+
+from opiscal.data.embedding_set import Metric, NullLabel, RowPolicy, Singletons
+from opiscal.errors import UsageError
+from opiscal.measures.calibration_range import RangeSpec
+from opiscal.measures.opis import EpsAgainst, EpsRank, Integration, check_epsilon
+from opiscal.measures.rates import Pool
+from opiscal.measures.utility import Utility, UtilityKind
+
+
+@dataclass(frozen=True, slots=True)
+class Recommendation:
+    """How the recommended threshold is chosen.
+
+    Attributes
+    ----------
+    criterion : "utility", "far", "frr" or "eer"
+    target : float or None
+        The rate, for ``far`` and ``frr``.
+    """
+
+    criterion: Literal["utility", "far", "frr", "eer"]
+    target: float | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> "Recommendation":
+        """Read ``utility``, ``eer``, ``far=x`` or ``frr=x``; anything else is a `UsageError`.
+
+        Examples
+        --------
+        >>> Recommendation.parse("far=1e-3")
+        Recommendation(criterion='far', target=0.001)
+        """
+        if text == "utility":
+            return cls("utility")
+        if text == "eer":
+            return cls("eer")
+        name, _, value = text.partition("=")
+        try:
+            target = float(value)
+        except ValueError:
+            target = -1.0
+        if not 0.0 < target < 1.0:
+            target = -1.0
+        if target > 0 and name == "far":
+            return cls("far", target)
+        if target > 0 and name == "frr":
+            return cls("frr", target)
+        raise UsageError(
+            f"recommend {text!r}: must be utility, eer, far=x or frr=x with x between 0 and 1, "
+            "such as far=1e-3"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluateConfig:
+    """Settings of an evaluation; every field is an option of ``opiscal evaluate``.
+
+    Attributes
+    ----------
+    metric : "cosine" or "l2"
+        ``cosine`` scales rows to unit length.
+    utility : "sensitivity-specificity" or "precision-recall"
+        Which F-score.
+    c : float, above 0
+        Weight in the F-score; above 1 weighs sensitivity (recall) more.
+    range : str
+        Calibration range: ``far=a:b``, ``frr=a:b``, ``distance=a:b`` or ``similarity=a:b``.
+    integration : str
+        ``exact``, or ``grid:K`` for the mean over K even thresholds.
+    epsilon : float, in (0, 0.5]
+        Share of classes that eps-OPIS takes as the worst.
+    eps_against : "others" or "best"
+    eps_rank : "range" or "threshold"
+    pool : "pairs" or "classes"
+        Whether rates are pooled over pairs, or are means of the classes' own rates.
+    recommend : str
+        ``utility``, ``eer``, ``far=x`` or ``frr=x``.
+    singletons : "keep" or "drop"
+        Whether rows that are alone in their class stay as negatives for all others.
+    null_label : "drop" or "distractor"
+    distractor_labels : tuple of str
+        Labels whose rows are negatives for every class and form none.
+    strict : bool
+        Whether a row that would be left out is an error.
+    retrieval : bool
+        Whether Recall@k is worked out.
+    seed : int
+        Of the sample of pairs from which edges are placed.
+    threads : int or None
+        None: all cores that the process may use. The counts do not depend on it.
+    confidence : float
+        Level of the intervals.
+
+    Raises
+    ------
+    UsageError
+        For a value that is not allowed.
+    """
+
+    metric: Metric = "cosine"
+    utility: UtilityKind = "sensitivity-specificity"
+    c: float = 1.0
+    range: str = "far=0.01:0.1"
+    integration: str = "exact"
+    epsilon: float = 0.1
+    eps_against: EpsAgainst = "others"
+    eps_rank: EpsRank = "range"
+    pool: Pool = "pairs"
+    recommend: str = "utility"
+    singletons: Singletons = "keep"
+    null_label: NullLabel = "drop"
+    distractor_labels: tuple[str, ...] = ()
+    strict: bool = False
+    retrieval: bool = True
+    seed: int = 0
+    threads: int | None = None
+    confidence: float = 0.95
+
+    def __post_init__(self) -> None:
+        for name, kinds in _CHOICES.items():
+            value = getattr(self, name)
+            if value not in get_args(kinds):
+                raise UsageError(
+                    f"{name.replace('_', '-')} {value!r}: must be one of "
+                    f"{', '.join(get_args(kinds))}"
+                )
+        Utility(self.utility, self.c)
+        self.range_spec.distances(self.metric)
+        Integration.parse(self.integration)
+        check_epsilon(self.epsilon)
+        Recommendation.parse(self.recommend)
+        if self.seed < 0:
+            raise UsageError(f"seed {self.seed}: must be 0 or more")
+        if self.threads is not None and self.threads < 1:
+            raise UsageError(f"threads {self.threads}: must be 1 or more")
+
+    @property
+    def range_spec(self) -> RangeSpec:
+        """The calibration range that was asked for."""
+        return RangeSpec.parse(self.range)
+
+    @property
+    def row_policy(self) -> RowPolicy:
+        """Which rows are used, and as what."""
+        return RowPolicy(
+            metric=self.metric,
+            null_label=self.null_label,
+            singletons=self.singletons,
+            distractor_labels=self.distractor_labels,
+            strict=self.strict,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """The settings that answers depend on; the number of threads is not one."""
+        out = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "threads"}
+        return out | {"distractor_labels": list(self.distractor_labels)}
+
+    @classmethod
+    def from_dict(cls, settings: dict[str, Any]) -> "EvaluateConfig":
+        """The config that `to_dict` wrote; names that are not known here are passed over."""
+        known = {f.name for f in fields(cls)}
+        kept = {name: value for name, value in settings.items() if name in known}
+        kept["distractor_labels"] = tuple(kept.get("distractor_labels", ()))
+        return cls(**kept)
+
+
+_CHOICES = {
+    "metric": Metric,
+    "utility": UtilityKind,
+    "eps_against": EpsAgainst,
+    "eps_rank": EpsRank,
+    "pool": Pool,
+    "singletons": Singletons,
+    "null_label": NullLabel,
+}
