@@ -120,7 +120,7 @@ def evaluate_set(
     counts = tally.counts(rows, lattice, embeddings.labels, embeddings.metric)
     counts = counts.with_groups(_count_groups(embeddings, rows, lattice, config, progress))
     clock.lap("count")
-    nearest = nearest_class(embeddings, config.threads)
+    nearest = nearest_class(embeddings, config.threads, rows.classes.scored)
     names = _nearest_labels(embeddings.labels, rows, nearest)
     clock.lap("nearest_class")
     provenance = _provenance(embeddings, config, columns, command, clock)

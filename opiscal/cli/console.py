@@ -3,13 +3,14 @@
 import json
 import os
 import sys
+import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import typer
 
-from opiscal.errors import InconclusiveError, OpiscalError
+from opiscal.errors import InconclusiveError, InputError, OpiscalError
 
 # typer brings its own copy of click: its errors are known by the classes that it exports.
 ClickException: type[Exception] = next(
@@ -21,19 +22,61 @@ ClickException: type[Exception] = next(
 EXIT_USAGE, EXIT_INCONCLUSIVE, EXIT_INTERRUPTED = 2, 3, 130
 
 
+_DEFAULT_WIDTH = 80
+# Terminals without a size say 0.
+_LEAST_WIDTH = 20
+_LONGEST_REASON = 300
+
+
 def print_json(document: Any) -> None:
     """One JSON document on stdout."""
-    sys.stdout.write(json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)
+    try:
+        text.encode(_encoding())
+    except UnicodeEncodeError:
+        text = json.dumps(document, indent=1, ensure_ascii=True, allow_nan=False)
+    _write(text + "\n")
 
 
 def print_lines(lines: list[str]) -> None:
-    """Lines on stdout; nothing is drawn that the lines do not hold."""
-    sys.stdout.write("\n".join(lines) + "\n")
+    """Lines on stdout; a character that its encoding does not have is shown as an escape."""
+    text = "\n".join(lines) + "\n"
+    _write(text.encode(_encoding(), "backslashreplace").decode(_encoding()))
+
+
+def silence_stdout() -> None:
+    """Let go of an stdout that takes no more: Python would try again at its end, and complain."""
+    # In a test it may be no file.
+    with suppress(OSError, ValueError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _encoding() -> str:
+    return getattr(sys.stdout, "encoding", None) or "utf-8"
+
+
+def _write(text: str) -> None:
+    # None where the caller closed it.
+    if sys.stdout is None:
+        return
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        silence_stdout()
+        raise InputError(
+            f"standard output cannot be written ({error.strerror}); send it elsewhere"
+        ) from error
 
 
 def say(message: str) -> None:
     """One line on stderr."""
-    sys.stderr.write(f"opiscal: {one_line(message)}\n")
+    if sys.stderr is not None:
+        # Where even this cannot be written, there is nobody to tell.
+        with suppress(OSError):
+            sys.stderr.write(f"opiscal: {one_line(message)}\n")
 
 
 def one_line(text: str) -> str:
@@ -44,9 +87,10 @@ def one_line(text: str) -> str:
 def terminal_width() -> int:
     """Columns of the terminal, 80 where there is none."""
     try:
-        return int(os.environ.get("COLUMNS") or os.get_terminal_size().columns)
+        width = int(os.environ.get("COLUMNS") or os.get_terminal_size().columns)
     except (OSError, ValueError):
-        return 80
+        return _DEFAULT_WIDTH
+    return width if width >= _LEAST_WIDTH else _DEFAULT_WIDTH
 
 
 @contextmanager
@@ -57,10 +101,13 @@ def errors_as_exit_codes(debug: bool) -> Iterator[None]:
     except (typer.Exit, ClickException):
         raise
     except KeyboardInterrupt:
-        _leave("interrupted; nothing was written", EXIT_INTERRUPTED, debug)
+        # `opiscal.cli.app.run` says so: one may also fall outside of here.
+        if debug and sys.stderr is not None:
+            traceback.print_exc()
+        raise typer.Exit(EXIT_INTERRUPTED) from None
     except BrokenPipeError:
         # The reader of our output went away: no error of ours, and nothing more to print.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        silence_stdout()
         raise typer.Exit(0) from None
     except InconclusiveError as error:
         _leave(f"inconclusive: {error}", EXIT_INCONCLUSIVE, debug)
@@ -72,13 +119,22 @@ def errors_as_exit_codes(debug: bool) -> Iterator[None]:
             EXIT_USAGE,
             debug,
         )
+    except Exception as error:
+        # Not code 1, which says that a gate failed.
+        what = " ".join(f"{type(error).__name__}: {error}".split())[:_LONGEST_REASON]
+        _leave(
+            f"error: this should not happen ({what}); run it again with --debug, and report what "
+            "that prints",
+            EXIT_USAGE,
+            debug,
+        )
 
 
 def _leave(message: str, code: int, debug: bool) -> None:
-    if debug:
-        raise  # called from an except block: the traceback is what was asked for
+    if debug and sys.stderr is not None:
+        traceback.print_exc()  # called from an except block
     say(message)
-    raise typer.Exit(code)
+    raise typer.Exit(code) from None
 
 
 @contextmanager
@@ -87,7 +143,7 @@ def progress_bar(quiet: bool) -> Iterator[Any]:
 
     Drawn on stderr, and only where that is a terminal.
     """
-    if quiet or not sys.stderr.isatty():
+    if quiet or sys.stderr is None or not sys.stderr.isatty():
         yield None
         return
     from rich.console import Console

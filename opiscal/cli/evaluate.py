@@ -1,5 +1,6 @@
 """``opiscal evaluate``: OPIS, 10%-OPIS, recommended threshold, worst classes, plots."""
 
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -93,7 +94,7 @@ def evaluate(
                 data,
                 ColumnNames(embedding_column, label_column, id_column, group_column),
                 config,
-                command=" ".join(["opiscal", *sys.argv[1:]]),
+                command=shlex.join(["opiscal", *sys.argv[1:]]),
                 progress=progress,
             )
         report.save(out, plots=not no_plots)

@@ -1,7 +1,12 @@
 """``opiscal inspect``: what is in the file, what is wrong with it, and what it will cost."""
 
 from opiscal.cli import options
-from opiscal.cli.console import errors_as_exit_codes, print_json, print_lines
+from opiscal.cli.console import (
+    errors_as_exit_codes,
+    print_json,
+    print_lines,
+    terminal_width,
+)
 
 
 def inspect(
@@ -43,4 +48,4 @@ def inspect(
         if json_:
             print_json(inspection_dict(found, cost))
         else:
-            print_lines(inspection_lines(found, cost))
+            print_lines(inspection_lines(found, cost, terminal_width()))

@@ -110,13 +110,19 @@ def _report(
     quiet: bool,
 ) -> "Report":
     from opiscal.data.embedding_set import ColumnNames
+    from opiscal.errors import UsageError
     from opiscal.report.run import load
-    from opiscal.report.run_folder import is_run
 
     if not source:
         return load("opiscal-run")
-    if len(source) == 1 and is_run(Path(source[0])):
+    runs = [path for path in source if _is_meant_as_run(Path(path))]
+    if len(source) == 1 and runs:
         return load(source[0])
+    if runs:
+        raise UsageError(
+            f"{len(source)} paths were given, and {runs[0]!r} is a run; give one run, or nothing "
+            "but data"
+        )
     from opiscal.evaluation import evaluate_files
     from opiscal.report.settings import EvaluateConfig
 
@@ -128,7 +134,21 @@ def _report(
         retrieval=False,
     )
     with progress_bar(quiet) as progress:
-        return evaluate_files(source, columns, config, progress=progress)
+        report = evaluate_files(source, columns, config, progress=progress)
+    if not quiet:
+        # The others are about the calibration range, which plays no part here.
+        for notice in report.warnings:
+            if notice.code.startswith("dropped_"):
+                say(f"warning: {notice.message} [{notice.code}]")
+    return report
+
+
+def _is_meant_as_run(folder: Path) -> bool:
+    """Whether a folder holds files of a run, be they damaged: it is no data then."""
+    from opiscal.report.run_folder import CLASSES_FILE, COUNTS_FILE, REPORT_FILE
+
+    report = (folder / REPORT_FILE).is_file()
+    return (folder / COUNTS_FILE).is_file() or (report and (folder / CLASSES_FILE).is_file())
 
 
 def _distance(at: str, report: "Report") -> float:

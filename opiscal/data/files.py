@@ -3,13 +3,15 @@
 import glob
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from io import BufferedReader
 
 from opiscal.errors import InputError
 
 _SUFFIXES = (".parquet", ".pq", ".parq")
+# What `opiscal evaluate` writes: its classes.parquet holds no vectors.
+_RUN_FILES = frozenset({"report.json", "pairs.npz"})
 
 
 def find_files(paths: Sequence[str]) -> tuple[str, ...]:
@@ -21,7 +23,7 @@ def find_files(paths: Sequence[str]) -> tuple[str, ...]:
         Files, folders and globs. A folder stands for the files below it, at any depth, that end
         in ``.parquet``, ``.pq`` or ``.parq``; a glob (``*``, ``?``, ``[..]``, ``**``) for the
         files and folders it matches. Both are sorted by name, and pass over names that begin
-        with ``_`` or a dot, such as ``_SUCCESS``.
+        with ``_`` or a dot, such as ``_SUCCESS``, and run folders.
 
     Returns
     -------
@@ -106,6 +108,11 @@ def _files_below(folder: str) -> list[str]:
     found, others = _scan(folder)
     if found:
         return found
+    if _is_run(os.listdir(folder)):
+        raise InputError(
+            f"the folder {folder!r} is a run, which holds counts and no vectors; give the data "
+            "that it was made from"
+        )
     holds = f"holds no Parquet file but others, such as {others[0]!r}" if others else "is empty"
     raise InputError(
         f"the folder {folder!r} {holds}; give one with files that end in .parquet or .pq, "
@@ -122,12 +129,19 @@ def _scan(folder: str) -> tuple[list[str], list[str]]:
         raise unreadable(os.fspath(error.filename or folder), error) from error
 
     for here, folders, names in os.walk(folder, onerror=refuse, followlinks=True):
+        if _is_run(names):
+            folders.clear()
+            continue
         folders[:] = [name for name in folders if not _hidden(name)]
         for name in names:
             if not _hidden(name):
                 fits = name.lower().endswith(_SUFFIXES)
                 (found if fits else others).append(os.path.join(here, name))
     return sorted(found, key=_by_name), sorted(others, key=_by_name)
+
+
+def _is_run(names: Iterable[str]) -> bool:
+    return _RUN_FILES.issubset(names)
 
 
 def _by_name(path: str) -> list[str]:

@@ -77,9 +77,14 @@ class RangeSpec:
         Raises
         ------
         UsageError
-            For a similarity under ``l2``.
+            For a similarity under ``l2``, or a distance above 2 under ``cosine``.
         """
         if self.kind == "distance":
+            if metric == "cosine" and self.high > 2.0:
+                raise UsageError(
+                    f"range {self.given!r}: under cosine a distance is the L2 distance of unit "
+                    "rows and must lie between 0 and 2; give similarity=a:b, or use metric l2"
+                )
             return self.low, self.high
         if self.kind == "similarity":
             if metric != "cosine":

@@ -1,6 +1,7 @@
 """Operating points: the threshold for a target, and what is found there."""
 
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Literal
 
 import numpy as np
@@ -128,7 +129,9 @@ def operating_point(
     OperatingPoint
     """
     supported = distance is not None and not (
-        criterion == "far" and target is not None and expected_errors(curve, "far", target) < 3
+        criterion == "far"
+        and target is not None
+        and expected_errors(curve, "far", target) < FEWEST_ERRORS
     )
     if distance is None or not supported:
         return OperatingPoint(
@@ -156,8 +159,16 @@ def operating_point(
 
 
 def expected_errors(curve: RateCurve, criterion: Literal["far", "frr"], target: float) -> float:
-    """Errors expected at a target rate: the rate times the pairs that could err."""
-    return target * (curve.negative if criterion == "far" else curve.positive)
+    """Errors expected at a target rate: the rate times the pairs that could err.
+
+    Examples
+    --------
+    >>> expected_errors(RateCurve(np.zeros(1), np.zeros(1), np.zeros(1), 5, 10_000), "far", 3e-4)
+    3.0
+    """
+    errors = target * (curve.negative if criterion == "far" else curve.positive)
+    # 3e-4 * 10,000 falls short of 3 in the sixteenth digit.
+    return float(f"{errors:.12g}")
 
 
 def threshold_scales(distance: float, metric: Metric) -> dict[str, float | None]:
@@ -167,13 +178,18 @@ def threshold_scales(distance: float, metric: Metric) -> dict[str, float | None]
     --------
     >>> threshold_scales(1.0, "cosine")
     {'similarity': 0.5, 'distance': 1.0, 'cosine_distance': 0.5, 'squared_l2': 1.0}
+    >>> threshold_scales(3.0**0.5, "cosine")["similarity"]
+    -0.5
     """
     cosine = metric == "cosine"
+    # The square of a root is off in its sixteenth digit, and similarity -0.5 would be printed as
+    # -0.499999999, which takes none of the pairs that stand at it.
+    squared = Decimal(f"{distance**2:.15g}")
     return {
-        "similarity": 1.0 - 0.5 * distance**2 if cosine else None,
+        "similarity": float(1 - squared / 2) if cosine else None,
         "distance": distance,
-        "cosine_distance": 0.5 * distance**2 if cosine else None,
-        "squared_l2": distance**2,
+        "cosine_distance": float(squared / 2) if cosine else None,
+        "squared_l2": float(squared),
     }
 
 

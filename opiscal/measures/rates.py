@@ -15,6 +15,9 @@ Pool = Literal["pairs", "classes"]
 # float32 distance lies between the two.
 _SAME_EDGE = 5e-9
 
+# Classes whose rates are worked out at a time, so that temporaries stay small.
+_CLASSES_AT_ONCE = 512
+
 
 @dataclass(frozen=True, slots=True)
 class RateCurve:
@@ -81,11 +84,19 @@ def rate_curve(counts: PairCounts, pool: Pool = "pairs") -> RateCurve:
             positive=counts.positive,
             negative=counts.negative,
         )
-    share = np.ones(counts.classes) / counts.classes
+    far = np.zeros(counts.class_edge.size)
+    frr = np.zeros(counts.class_edge.size)
+    # Sums of rates, not products with a matrix: they rise and fall as the counts do, to the last
+    # bit, and end at 1 and 0.
+    for start in range(0, counts.classes, _CLASSES_AT_ONCE):
+        part = slice(start, start + _CLASSES_AT_ONCE)
+        positives = counts.positives_of_class[part, None]
+        far += (counts.class_negative[part] / counts.negatives_of_class[part, None]).sum(axis=0)
+        frr += ((positives - counts.class_positive[part]) / positives).sum(axis=0)
     return RateCurve(
         distance=counts.class_distance,
-        far=(share / counts.negatives_of_class) @ counts.class_negative,
-        frr=1.0 - (share / counts.positives_of_class) @ counts.class_positive,
+        far=far / counts.classes,
+        frr=frr / counts.classes,
         positive=counts.positive,
         negative=counts.negative,
     )

@@ -35,10 +35,11 @@ class Utility:
             raise UsageError(
                 f"utility {self.kind!r}: must be one of {', '.join(get_args(UtilityKind))}"
             )
-        if not (np.isfinite(self.c) and self.c > 0):
+        # Beyond these the square of c is 0 or infinite.
+        if not 1e-100 <= self.c <= 1e100:
             raise UsageError(
-                f"c {self.c!r}: must be a number above 0; above 1 weighs sensitivity more, "
-                "1 weighs both alike"
+                f"c {self.c!r}: must be a number above 0 (1e-100 to 1e100); above 1 weighs "
+                "sensitivity more, 1 weighs both alike"
             )
 
 

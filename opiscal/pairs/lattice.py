@@ -28,6 +28,8 @@ _SURE_PAIRS, _NODE_PAIRS, _NODE_SHARE = 200, 64, 0.02
 _TAIL_STEP, _TAIL_EDGES = 0.003, 6000
 _LOWEST_PAIRS = 4000
 _POSITIVE_QUANTILES = 1024
+# Share of the pairs at one distance from which on it has edges of its own on both sides.
+_POOL_TIE, _CLASS_TIE = 0.001, 0.005
 _EVEN_EDGES = 256
 
 _RANGE_EDGES = 336
@@ -127,6 +129,7 @@ def place_edges(
         np.linspace(upper, _distance(quantiles.far(1.0)), _CLASS_EDGES_FAR),
         _distance(quantiles.frr(np.linspace(1.0, 0.0, _CLASS_EDGES_POSITIVE))),
         np.linspace(0.0, np.sqrt(2.0 * top), _CLASS_EDGES_EVEN),
+        _distance(grid.values(_tied_keys(quantiles, grid, _CLASS_TIE))),
     )
     within = _Nearest(edge_key[class_edge], grid)
     moment_edge = within.edges(
@@ -247,16 +250,27 @@ def _pool_keys(quantiles: _Quantiles, grid: KeyGrid, asked: AskedRange | None) -
     if asked is not None and asked.kind == "distance":
         wanted.append(0.5 * np.linspace(asked.low, asked.high, _RANGE_EDGES) ** 2)
     keys = grid.keys(np.concatenate(wanted))
-    # Many pairs at one distance: an edge that takes them all and one that takes none of them.
-    ties = np.concatenate([_repeated(quantiles.negative), _repeated(quantiles.positive)])
-    tied = grid.keys(ties)
     ends = (
         grid.keys(0.5 * np.array([asked.low, asked.high]) ** 2)
         if (asked is not None and asked.kind == "distance")
         else np.empty(0, np.int64)
     )
-    everything = np.concatenate([keys, tied, tied - 1, ends, ends - 1])
-    return np.maximum(np.asarray(everything, dtype=np.int64), 0)
+    ties = _tied_keys(quantiles, grid, _POOL_TIE)
+    everything = np.concatenate([keys, ties, ends, np.maximum(ends - 1, 0)])
+    return np.asarray(everything, dtype=np.int64)
+
+
+def _tied_keys(quantiles: "_Quantiles", grid: KeyGrid, share: float) -> Keys:
+    """For each distance of many pairs, the edge that takes them all and one that takes none.
+
+    A curve jumps there: interpolation across the jump would be wrong on both of its sides.
+    """
+    tied = grid.keys(
+        np.concatenate(
+            [_repeated(values, share) for values in (quantiles.negative, quantiles.positive)]
+        )
+    )
+    return np.asarray(np.maximum(np.concatenate([tied - 1, tied]), 0), dtype=np.int64)
 
 
 def _node_places(size: int) -> NDArray[np.int64]:
@@ -268,10 +282,10 @@ def _node_places(size: int) -> NDArray[np.int64]:
     return np.array(places if size else [], dtype=np.int64)
 
 
-def _repeated(ascending: NDArray[np.float32]) -> NDArray[np.float32]:
+def _repeated(ascending: NDArray[np.float32], share: float) -> NDArray[np.float32]:
     if ascending.size == 0:
         return ascending
     ends = np.append(np.flatnonzero(np.diff(ascending)), ascending.size - 1)
     times = np.diff(ends, prepend=-1)
-    often = times > max(1.0, 0.002 * ascending.size)
+    often = times > max(1.0, share * ascending.size)
     return np.asarray(ascending[ends[often]])

@@ -105,9 +105,8 @@ class FlatIndex:
                 f"queries of shape {queries.shape}: the index holds rows of {self._index.d} "
                 "dimensions; give vectors of the same model"
             )
-        shape = (len(queries), k)
-        index = np.full(shape, -1, np.int64)
-        distance = np.full(shape, np.inf)
+        index = np.full((len(queries), k), -1, np.int64)
+        distance = np.full((len(queries), k), np.inf)
         found = min(k, self.rows)
         if found == 0 or len(queries) == 0:
             return Neighbours(index, distance)
@@ -161,7 +160,7 @@ def nearest_class(
 
     Returns
     -------
-    int64 array of shape (len(embeddings.labels),)
+    int64 array of shape (classes,)
         Indices into the labels; -1 where there is no other class, and for classes not asked about.
 
     Examples
@@ -253,7 +252,7 @@ def _faiss_threads(threads: int | None) -> Iterator[None]:
 
 
 def _middle(vectors: NDArray[np.float32]) -> tuple[NDArray[np.float64], float]:
-    """A row in the middle of the rows, and a power of two no row is farther from it than."""
+    """A row amid the rows, and a power of two that no coordinate's distance from it exceeds."""
     # The median, since a mean follows one long row; of an odd number of rows, so that integers
     # stay integers.
     some = vectors[:: max(1, len(vectors) // _MEDIAN_ROWS)]

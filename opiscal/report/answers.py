@@ -18,9 +18,13 @@ from opiscal.measures.operating_points import (
 from opiscal.measures.rates import RateCurve, rate_curve
 from opiscal.measures.utility import Utility
 from opiscal.pairs.counts import PairCounts
+from opiscal.report.rounding import round_up
 
 if TYPE_CHECKING:
     from opiscal.report.record import Report
+
+# No distance of float32 rows comes near, and its square is a number.
+_LARGEST = 1e100
 
 
 def answer(
@@ -70,8 +74,8 @@ def find_point(
     elif criterion == "utility":
         distance = distance_for_utility(counts, utility, within)
     else:
-        if target is None or not target >= 0.0:
-            raise UsageError(f"distance {target!r}: must be 0 or more")
+        if target is None or not 0.0 <= target <= _LARGEST:
+            raise UsageError(f"distance {target!r}: must be between 0 and {_LARGEST:g}")
         distance = target
     return operating_point(counts, curve, utility, criterion, target, distance)
 
@@ -86,7 +90,7 @@ def require_support(point: OperatingPoint, curve: RateCurve) -> OperatingPoint:
         raise InconclusiveError(
             f"far {target:g}: {expected:.3g} false accepts are expected among {curve.negative} "
             f"negative pairs, and at least {FEWEST_ERRORS} are needed; ask for "
-            f"{FEWEST_ERRORS / curve.negative:.1e} or more, or bring "
+            f"{_fewest_rate(curve):g} or more, or bring "
             f"{_times_rows(expected)} times the rows"
         )
     raise InconclusiveError(
@@ -101,6 +105,11 @@ def is_wide(point: OperatingPoint, curve: RateCurve) -> bool:
         return False
     pairs = curve.negative if point.criterion == "far" else curve.positive
     return point.target * pairs < WIDE_ERRORS
+
+
+def _fewest_rate(curve: RateCurve) -> float:
+    """The lowest FAR that is supported, in two digits."""
+    return round_up(FEWEST_ERRORS / curve.negative, 2)
 
 
 def _times_rows(expected: float) -> str:

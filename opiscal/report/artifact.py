@@ -56,22 +56,33 @@ def threshold_artifact(report: Report, point: OperatingPoint) -> dict[str, Any]:
 
 
 def write_artifact(document: dict[str, Any], file: Path) -> None:
-    """Write the artifact, whole or not at all."""
+    """Write the artifact, whole or not at all; into a pipe or a device it is written straight."""
+    # The name of an input may hold bytes that are no text: they become escapes of JSON.
     text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    data = text.encode("utf-8", "backslashreplace")
     try:
-        handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as out:
-                out.write(text)
-            os.chmod(name, 0o644)
-            os.replace(name, file)
-        except BaseException:
-            os.unlink(name)
-            raise
+        if file.exists() and not file.is_file() and not file.is_dir():
+            file.write_bytes(data)
+        else:
+            # Through links: the link stays, and what it names is replaced.
+            _replace(Path(os.path.realpath(file)), data)
     except OSError as error:
         raise InputError(
             f"{str(file)!r} cannot be written ({error.strerror}); give another place with -o"
         ) from error
+
+
+def _replace(file: Path, data: bytes) -> None:
+    # Not a name made from that of the file, which may be as long as names can be.
+    handle, name = tempfile.mkstemp(dir=file.parent, prefix=".opiscal-threshold-")
+    try:
+        with os.fdopen(handle, "wb") as out:
+            out.write(data)
+        os.chmod(name, 0o644)
+        os.replace(name, file)
+    except BaseException:
+        os.unlink(name)
+        raise
 
 
 def read_artifact(file: Path) -> tuple[str, float]:

@@ -6,7 +6,7 @@ from opiscal.data.embedding_set import Label
 from opiscal.errors import InconclusiveError
 from opiscal.measures.calibration_range import CalibrationRange, find_range
 from opiscal.measures.operating_points import OperatingPoint, expected_errors, threshold_scales
-from opiscal.measures.opis import Integration, epsilon_opis, opis
+from opiscal.measures.opis import Integration, epsilon_opis, mean_over_range, opis
 from opiscal.measures.rates import RateCurve, rate_curve
 from opiscal.measures.retrieval import RECALL_AT, recall_at
 from opiscal.measures.utility import Utility, class_utility
@@ -94,7 +94,9 @@ def assemble_report(
         ),
         metric=counts.metric,
         calibration_range=_range_found(found, counts),
-        utility=UtilityFound(config.utility, config.c, float((curves @ weights).mean())),
+        utility=UtilityFound(
+            config.utility, config.c, float(mean_over_range(curves, weights).mean())
+        ),
         opis=Opis(value=opis(curves, weights)),
         epsilon_opis=EpsilonOpis(
             epsilon=config.epsilon,

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from opiscal.data.embedding_set import Label
 from opiscal.measures.operating_points import best_distance_by_class
-from opiscal.measures.opis import Integration, opis_by_class
+from opiscal.measures.opis import Integration, mean_over_range, opis_by_class
 from opiscal.measures.rates import Floats, class_counts_at
 from opiscal.measures.utility import Utility, class_utility
 from opiscal.report.record import Report
@@ -78,14 +78,15 @@ def class_table(report: Report) -> ClassTable:
         far = accepted.negative[:, 0] / counts.negatives_of_class
         positives = counts.positives_of_class
         frr = (positives - accepted.positive[:, 0]) / positives
-    total = share.sum()
+    # Where OPIS is 0 the shares are rounding.
+    total = share.sum() if report.opis.value > 0 else 0.0
     return ClassTable(
         label=counts.labels,
         rows=counts.class_rows,
         positives=counts.positives_of_class,
         negatives=counts.negatives_of_class,
-        mean_utility=curves @ weights,
-        opis_share=share / total if total > 0 else share,
+        mean_utility=mean_over_range(curves, weights),
+        opis_share=share / total if total > 0 else np.zeros(share.size),
         far=far,
         frr=frr,
         best_threshold=best_distance_by_class(counts, utility),

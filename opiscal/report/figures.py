@@ -11,7 +11,6 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, NullFormatter
 from numpy.typing import ArrayLike
 
@@ -49,10 +48,8 @@ class UtilityCurvesDisplay:
         The recommended threshold, a distance.
     metric : "cosine" or "l2"
     utility_kind : str
-    ax_ : matplotlib Axes
-        After `plot`.
-    figure_ : matplotlib Figure
-        After `plot`.
+    ax_, figure_ : matplotlib Axes and Figure
+        Where it was drawn; after `plot` only.
     """
 
     distance: Floats
@@ -110,12 +107,10 @@ class UtilityCurvesDisplay:
         UtilityCurvesDisplay
             This one, with `ax_` and `figure_`.
         """
-        ax = _axes(ax)
-        handles = self._draw_classes(ax)
-        handles += ax.plot(
-            self.distance, self.mean, color=_BLACK, linewidth=2.6, label="mean over classes",
-            zorder=3,
-        )  # fmt: skip
+        ax = ax or _new_axes()
+        self._draw_classes(ax)
+        label = "mean over classes"
+        ax.plot(self.distance, self.mean, color=_BLACK, linewidth=2.6, label=label, zorder=3)
         kinds = " and ".join(self.utility_kind.split("-"))
         ax.set(ylim=(0.0, 1.02), ylabel=f"utility\n(F-score of {kinds})")
         title = utility_title(self.distance, self.utility, self.mean, self.range, self.threshold)
@@ -124,26 +119,23 @@ class UtilityCurvesDisplay:
         _remember(self, ax)
         return self
 
-    def _draw_classes(self, ax: Axes) -> list[Line2D]:
+    def _draw_classes(self, ax: Axes) -> None:
         classes = len(self.utility)
         if classes <= MOST_LINES:
             lines = [np.column_stack([self.distance, curve]) for curve in self.utility]
             alpha = float(np.clip(8.0 / max(1, classes), 0.18, 0.6))
-            collection = LineCollection(lines, colors=_BLUE, linewidths=0.8, alpha=alpha)
-            collection.set_label("_classes")
-            ax.add_collection(collection)
+            ax.add_collection(LineCollection(lines, colors=_BLUE, linewidths=0.8, alpha=alpha))
+            # For the legend: a line as faint as the others could not be seen there.
             ax.plot([], [], color=_BLUE, linewidth=0.8, label=f"each of {classes} classes")
-            return []
+            return
         for lower, upper, alpha in _BANDS:
             low, high = np.percentile(self.utility, [lower, upper], axis=0)
+            label = f"{lower} to {upper} % of {classes} classes"
             ax.fill_between(
-                self.distance, low, high, color=_BLUE, alpha=alpha, linewidth=0,
-                label=f"{lower} to {upper} % of {classes} classes",
-            )  # fmt: skip
-        return ax.plot(
-            self.distance, np.median(self.utility, axis=0), color=_BLUE, linewidth=1.2,
-            label="median class",
-        )  # fmt: skip
+                self.distance, low, high, color=_BLUE, alpha=alpha, linewidth=0, label=label
+            )
+        median = np.median(self.utility, axis=0)
+        ax.plot(self.distance, median, color=_BLUE, linewidth=1.2, label="median class")
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -160,10 +152,8 @@ class RatesDisplay:
     threshold : float or None
         The recommended threshold, a distance.
     metric : "cosine" or "l2"
-    ax_ : matplotlib Axes
-        After `plot`.
-    figure_ : matplotlib Figure
-        After `plot`.
+    ax_, figure_ : matplotlib Axes and Figure
+        Where it was drawn; after `plot` only.
     """
 
     distance: Floats
@@ -218,22 +208,21 @@ class RatesDisplay:
         RatesDisplay
             This one, with `ax_` and `figure_`.
         """
-        ax = _axes(ax)
+        ax = ax or _new_axes()
         marks = self.range if self.threshold is None else (*self.range, self.threshold)
         left, right = rate_limits(self.distance, self.far, marks, self.metric)
-        ax.set_yscale("log", nonpositive="mask")
-        ax.plot(self.distance, self.far, color=_BLUE, linewidth=2.0, label="FAR")
-        ax.plot(
-            self.distance, self.frr, color=_VERMILION, linewidth=2.0, linestyle=(0, (5, 2)),
-            label="FRR",
-        )  # fmt: skip
-        at = self._at_threshold()
-        for rate, color in zip(at or (), (_BLUE, _VERMILION), strict=False):
-            ax.plot(np.array([self.threshold]), [rate], "o", color=color, markersize=6, label="_at")
         shown = (self.distance >= left) & (self.distance <= right)
         rates = np.concatenate([self.far[shown], self.frr[shown]])
         least = rates[rates > 0].min(initial=0.1)
+        # The ends first: matplotlib finds none by itself where all rates are 0.
+        ax.set_yscale("log", nonpositive="mask")
         ax.set_ylim(max(LOWEST_RATE, 10.0 ** np.floor(np.log10(least))), 1.25)
+        ax.plot(self.distance, self.far, color=_BLUE, linewidth=2.0, label="FAR")
+        dashes = (0, (5, 2))
+        ax.plot(self.distance, self.frr, color=_VERMILION, lw=2.0, linestyle=dashes, label="FRR")
+        at = self._at_threshold()
+        for rate, color in zip(at or (), (_BLUE, _VERMILION), strict=False):
+            ax.plot(np.array([self.threshold]), [rate], "o", color=color, markersize=6, label="_at")
         ax.set_ylabel("share of pairs (logarithmic)")
         ax.yaxis.set_major_formatter(FuncFormatter(lambda rate, _: f"{100 * rate:g} %"))
         ax.yaxis.set_minor_formatter(NullFormatter())
@@ -286,16 +275,15 @@ def save_figure(picture: Display | Figure, stem: Path) -> tuple[Path, Path]:
     return svg, png
 
 
-def _axes(ax: Axes | None) -> Axes:
-    if ax is None:
-        ax = Figure(figsize=_SIZE, layout="constrained").add_subplot()
-    return ax
+def _new_axes() -> Axes:
+    return Figure(figsize=_SIZE, layout="constrained").add_subplot()
 
 
 def _remember(display: Display, ax: Axes) -> None:
     # The numbers are frozen; where they were drawn last is not one of them.
     object.__setattr__(display, "ax_", ax)
-    object.__setattr__(display, "figure_", ax.get_figure(root=True))
+    figure = ax.figure if isinstance(ax.figure, Figure) else ax.figure.figure
+    object.__setattr__(display, "figure_", figure)
 
 
 def _finish(
@@ -306,10 +294,9 @@ def _finish(
     threshold: float | None,
 ) -> None:
     """Range, threshold, axes and legend: what both displays share."""
-    low, high = stretch
     # A line around the shade, so that a range of no width can be seen too.
     ax.axvspan(
-        low, high, facecolor=_SHADE, edgecolor="#A0A0A0", linewidth=0.8, zorder=0,
+        *stretch, facecolor=_SHADE, edgecolor="#A0A0A0", linewidth=0.8, zorder=0,
         label="calibration range",
     )  # fmt: skip
     if threshold is not None:
@@ -324,13 +311,9 @@ def _finish(
         similarity = ax.secondary_xaxis("top", functions=(_similarity, _unit_distance))
         similarity.set_xlabel("cosine similarity")
     ax.legend(
-        loc="upper center",
-        bbox_to_anchor=(0.5, -0.16),
-        ncols=3,
-        frameon=False,
-        fontsize="small",
-        handlelength=3.0,
-    )
+        loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=3, frameon=False,
+        fontsize="small", handlelength=3.0,
+    )  # fmt: skip
 
 
 def _similarity(distance: ArrayLike) -> ArrayLike:

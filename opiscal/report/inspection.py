@@ -2,10 +2,14 @@
 
 from typing import Any
 
+from opiscal.data.embedding_set import Label
 from opiscal.data.profile import DataProfile
 from opiscal.data.simulate import SimulationResult
 from opiscal.pairs.cost import Cost
-from opiscal.report.summary import clean
+from opiscal.report.summary import clean, cut, fit, span
+
+_NAME = 14
+_LABEL = 24
 
 
 def inspection_dict(profile: DataProfile, cost: Cost) -> dict[str, Any]:
@@ -14,14 +18,29 @@ def inspection_dict(profile: DataProfile, cost: Cost) -> dict[str, Any]:
     return profile.to_dict() | {"exact_evaluation": estimate}
 
 
-def inspection_lines(profile: DataProfile, cost: Cost) -> list[str]:
-    """The answer of ``opiscal inspect`` for a person."""
+def inspection_lines(profile: DataProfile, cost: Cost, width: int = 80) -> list[str]:
+    """The answer of ``opiscal inspect`` for a person; no line is wider than `width`, nor than 100.
+
+    What goes on to a second line stands under the first.
+    """
+    width = min(width, 100)
+    indent = " " * _NAME
+    out = []
+    for line in _inspection_lines(profile, cost):
+        name, rest = line[:_NAME], line[_NAME:]
+        pieces = fit(rest.lstrip(), width - _NAME)
+        heads = [name] + [indent] * (len(pieces) - 1)
+        out += [head + piece.strip() for head, piece in zip(heads, pieces, strict=True)]
+    return out
+
+
+def _inspection_lines(profile: DataProfile, cost: Cost) -> list[str]:
     size, norms, same = profile.class_size, profile.norms, profile.duplicates
     dropped = profile.dropped
     lines = [
         f"rows          {profile.rows_read:,} read, {profile.rows_used:,} used",
         f"dimensions    {profile.dimensions:,}",
-        f"classes       {profile.classes:,}, of {size.min:,} to {size.max:,} rows (median "
+        f"classes       {profile.classes:,}, of {span(size.min, size.max)} rows (median "
         f"{size.median:g}); {profile.classes_scored:,} of two rows or more are scored, "
         f"{profile.classes_singleton:,} are single rows",
     ]
@@ -46,8 +65,8 @@ def inspection_lines(profile: DataProfile, cost: Cost) -> list[str]:
         f"{same.groups_across_classes:,} vectors stand in several classes"
     )
     lines += [
-        f"                row {item.row} ({clean(item.label)}) = row {item.other_row} "
-        f"({clean(item.other_label)})"
+        f"{'':<{_NAME}}row {item.row} ({_short(item.label)}) = row {item.other_row} "
+        f"({_short(item.other_label)})"
         for item in same.examples
     ]
     lines += [
@@ -80,11 +99,16 @@ def simulation_lines(result: SimulationResult) -> list[str]:
     config = result.config
     return [
         f"{config.rows:,} rows of {config.dimensions} dimensions in {config.classes:,} classes of "
-        f"{result.smallest_class:,} to {result.largest_class:,} rows: {clean(str(result.path))}",
+        f"{span(result.smallest_class, result.largest_class)} rows: {clean(str(result.path))}",
         f"true curves: {clean(str(result.truth_path))}",
         f"true OPIS over FAR 0.01 to 0.1: {result.population.opis:.6f} of the population, "
         f"{result.drawn.opis:.6f} of the drawn classes",
     ]
+
+
+def _short(label: Label | None) -> str:
+    """A label that fits twice into a line; a distractor has none."""
+    return "distractor" if label is None else cut(clean(label), _LABEL).rstrip()
 
 
 def _figures(figures: Any) -> dict[str, Any]:

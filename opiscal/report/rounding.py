@@ -18,6 +18,8 @@ def round_down(value: float, digits: int = JSON_DIGITS) -> float:
     0.893071
     >>> round_down(-0.12345678, 3)
     -0.124
+    >>> round_down(0.3)
+    0.3
     """
     return _rounded(value, digits, ROUND_FLOOR)
 
@@ -39,5 +41,8 @@ def round_up(value: float, digits: int = JSON_DIGITS) -> float:
 
 def _rounded(value: float, digits: int, rounding: str) -> float:
     if value == 0 or not math.isfinite(value):
+        return value
+    # The double nearest to 0.3 lies a hair below it: a number of so few digits stays as it is.
+    if float(f"{value:.{digits - 1}e}") == value:
         return value
     return float(Context(prec=digits, rounding=rounding).create_decimal(Decimal(value)))

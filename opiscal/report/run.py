@@ -15,6 +15,7 @@ from opiscal.report.run_folder import (
     PLOTS_FOLDER,
     REPORT_FILE,
     is_run,
+    write_text,
     writing_run,
 )
 from opiscal.report.settings import EvaluateConfig
@@ -53,7 +54,7 @@ def write_run(report: Report, folder: Path, *, plots: bool = True) -> Path:
 
             write_plots(report, place / PLOTS_FOLDER)
         text = json.dumps(report.to_dict(), indent=1, ensure_ascii=False, allow_nan=False)
-        (place / REPORT_FILE).write_text(text + "\n", encoding="utf-8")
+        write_text(place / REPORT_FILE, text + "\n")
     return folder
 
 

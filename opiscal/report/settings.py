@@ -121,6 +121,11 @@ class EvaluateConfig:
     confidence: float = 0.95
 
     def __post_init__(self) -> None:
+        for name, (kind, wanted) in _KINDS.items():
+            value = getattr(self, name)
+            # True is an int to Python, and a slip of the pen in a setting.
+            if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+                raise UsageError(f"{name.replace('_', '-')} {value!r}: must be {wanted}")
         for name, kinds in _CHOICES.items():
             value = getattr(self, name)
             if value not in get_args(kinds):
@@ -137,6 +142,15 @@ class EvaluateConfig:
             raise UsageError(f"seed {self.seed}: must be 0 or more")
         if self.threads is not None and self.threads < 1:
             raise UsageError(f"threads {self.threads}: must be 1 or more")
+        if not all(isinstance(label, str) for label in self.distractor_labels):
+            raise UsageError(
+                f"distractor-labels {self.distractor_labels!r}: every one must be a string, also "
+                "where labels are integers"
+            )
+        if not 0.0 < self.confidence < 1.0:
+            raise UsageError(
+                f"confidence {self.confidence}: must be above 0 and below 1, such as 0.95"
+            )
 
     @property
     def range_spec(self) -> RangeSpec:
@@ -167,6 +181,21 @@ class EvaluateConfig:
         kept["distractor_labels"] = tuple(kept.get("distractor_labels", ()))
         return cls(**kept)
 
+
+_NUMBER = ((int, float), "a number")
+_KINDS: dict[str, tuple[type | tuple[type, ...], str]] = {
+    "c": _NUMBER,
+    "range": (str, "a string, such as far=0.01:0.1"),
+    "integration": (str, "a string: exact or grid:K"),
+    "epsilon": _NUMBER,
+    "recommend": (str, "a string: utility, eer, far=x or frr=x"),
+    "distractor_labels": (tuple, "a tuple of strings, such as ('background',)"),
+    "strict": (bool, "True or False"),
+    "retrieval": (bool, "True or False"),
+    "seed": (int, "a whole number of 0 or more"),
+    "threads": ((int, type(None)), "a whole number of 1 or more, or None for all cores"),
+    "confidence": _NUMBER,
+}
 
 _CHOICES = {
     "metric": Metric,

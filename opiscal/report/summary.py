@@ -5,6 +5,7 @@ from pathlib import Path
 
 from opiscal.data.embedding_set import Label
 from opiscal.measures.operating_points import OperatingPoint
+from opiscal.measures.rates import rate_curve
 from opiscal.report.class_table import ClassTable, class_table
 from opiscal.report.record import Report
 from opiscal.report.rounding import TEXT_DIGITS, round_down, round_up
@@ -14,7 +15,10 @@ _WORST_SHOWN = 5
 
 
 def summary_lines(report: Report, run: Path, width: int = 80) -> list[str]:
-    """What a person wants to know first; no line is wider than `width`, nor than 100."""
+    """What a person wants to know first; no line is wider than `width`, nor than 100.
+
+    But for the path of the run, which is never broken.
+    """
     width = min(width, 100)
     lines = [
         *_data_lines(report),
@@ -30,9 +34,8 @@ def summary_lines(report: Report, run: Path, width: int = 80) -> list[str]:
         *_worst_lines(class_table(report), report, width),
         "",
         _advice(report),
-        f"run: {clean(str(run))}",
     ]
-    return [piece for line in lines for piece in _fit(line, width)]
+    return [*(piece for line in lines for piece in fit(line, width)), f"run: {clean(str(run))}"]
 
 
 def point_lines(report: Report, point: OperatingPoint) -> list[str]:
@@ -55,8 +58,10 @@ def point_lines(report: Report, point: OperatingPoint) -> list[str]:
             f"  or squared L2 distance   <= {_distance(point.squared_l2)}",
         ]
     lines.append(f"FAR {_rate(point.far)}   FRR {_rate(point.frr)}   utility {point.utility:.4f}")
-    if not point.exact_at_threshold:
-        lines.append("(interpolated between two edges: the utility, and the rates if off an edge)")
+    if not point.exact_at_threshold and point.distance is not None:
+        exact = rate_curve(report.counts, report.settings.pool).edge_at(point.distance) is not None
+        what = "utility is" if exact else "FAR, FRR and utility are"
+        lines.append(f"({what} interpolated between the two nearest edges that were counted)")
     return lines
 
 
@@ -67,12 +72,22 @@ def elapsed_line(report: Report) -> str:
 
 
 def clean(text: Label | None) -> str:
-    """User data made safe to print: control and direction characters are shown as escapes."""
+    """User data made safe to print: control and direction characters are shown as escapes.
+
+    Where nothing could be seen, it stands in quotes.
+    """
+    if not str(text).strip():
+        return repr(str(text))
     safe = []
     for character in str(text):
         hidden = unicodedata.category(character) in ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
         safe.append(character.encode("unicode_escape").decode() if hidden else character)
     return "".join(safe)
+
+
+def span(low: int, high: int) -> str:
+    """``2 to 20``, or one number where both are the same."""
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
 
 
 def _data_lines(report: Report) -> list[str]:
@@ -81,7 +96,7 @@ def _data_lines(report: Report) -> list[str]:
     lines = [
         f"{pairs.mode}: all {pairs.positive + pairs.negative:,} pairs of {data.rows_used:,} rows",
         f"{pairs.positive:,} positive pairs, {pairs.negative:,} negative pairs",
-        f"{data.classes:,} classes of {size.min:,} to {size.max:,} rows, {data.classes_scored:,} "
+        f"{data.classes:,} classes of {span(size.min, size.max)} rows, {data.classes_scored:,} "
         f"scored; {data.dimensions:,} dimensions, {report.metric}",
     ]
     if data.dropped.total:
@@ -106,7 +121,7 @@ def _opis_lines(report: Report) -> list[str]:
         _row(
             f"{100 * worst.epsilon:g}%-OPIS",
             f"{worst.value:.6f}",
-            f"worst {len(worst.worst_classes)} classes against {against}",
+            f"worst {_classes(len(worst.worst_classes))} against {against}",
         ),
         _row(
             "mean utility",
@@ -167,17 +182,19 @@ def _accuracy_lines(report: Report) -> list[str]:
 def _worst_lines(table: ClassTable, report: Report, width: int) -> list[str]:
     worst = report.epsilon_opis.worst_classes[:_WORST_SHOWN]
     place = {label: k for k, label in enumerate(table.label)}
-    room = max(8, width - 44)
-    lines = [f"{'worst classes':<{room}}  rows  utility     FAR     FRR"]
+    cells = [["rows", "utility", "FAR", "FRR"]]
     for label in worst:
         k = place[label]
         far = "-" if table.far is None else _rate(float(table.far[k]))
         frr = "-" if table.frr is None else _rate(float(table.frr[k]))
-        lines.append(
-            f"{_cut(clean(label), room)}  {table.rows[k]:>4}  {table.mean_utility[k]:>7.4f} "
-            f"{far:>7} {frr:>7}"
-        )
-    return lines
+        cells.append([f"{table.rows[k]:,}", f"{table.mean_utility[k]:.4f}", far, frr])
+    widths = [max(len(row[k]) for row in cells) for k in range(len(cells[0]))]
+    room = max(8, width - sum(widths) - 2 * len(widths) - 1)
+    names = ["worst classes", *(clean(label) for label in worst)]
+    return [
+        "  ".join([cut(name, room), *(c.rjust(w) for c, w in zip(row, widths, strict=True))])
+        for name, row in zip(names, cells, strict=True)
+    ]
 
 
 def _advice(report: Report) -> str:
@@ -192,6 +209,10 @@ def _advice(report: Report) -> str:
         f"One threshold costs the worst {100 * report.epsilon_opis.epsilon:g} % of classes "
         f"{gap:.1f} points of utility."
     )
+
+
+def _classes(count: int) -> str:
+    return "class" if count == 1 else f"{count:,} classes"
 
 
 def _row(name: str, value: str, meaning: str) -> str:
@@ -214,7 +235,8 @@ def _cells(text: str) -> int:
     return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
 
 
-def _cut(text: str, room: int) -> str:
+def cut(text: str, room: int) -> str:
+    """Text of exactly `room` cells: filled up with spaces, or shortened and ended by dots."""
     if _cells(text) > room:
         kept = ""
         for character in text:
@@ -225,7 +247,8 @@ def _cut(text: str, room: int) -> str:
     return text + " " * (room - _cells(text))
 
 
-def _fit(line: str, width: int) -> list[str]:
+def fit(line: str, width: int) -> list[str]:
+    """The line, broken at spaces into pieces of at most `width` cells; a long word stays whole."""
     if _cells(line) <= width:
         return [line]
     pieces, current = [], ""

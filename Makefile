@@ -1,0 +1,46 @@
+# Two commands do everything on a fresh machine: `make demo` and `make test`.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+RUN := opiscal-run
+
+.PHONY: demo test lint types layers tests bench sample-data clean
+
+# The tool itself, without what its developers need.
+$(VENV)/installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
+	touch $@
+
+$(VENV)/installed-dev: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	touch $@
+
+demo: $(VENV)/installed
+	$(BIN)/opiscal evaluate sample_data/places.parquet -o $(RUN)
+	$(BIN)/opiscal threshold $(RUN) --far 1e-3
+
+test: lint types layers tests
+
+lint: $(VENV)/installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/installed-dev
+	$(BIN)/mypy
+
+layers: $(VENV)/installed-dev
+	$(BIN)/lint-imports
+
+# -ra ends with every skipped test and its reason.
+tests: $(VENV)/installed-dev
+	$(BIN)/pytest
+
+bench: $(VENV)/installed-dev
+	$(BIN)/python benchmarks/exact.py
+
+sample-data: $(VENV)/installed-dev
+	$(BIN)/python sample_data/make.py
+
+clean:
+	rm -rf $(VENV) $(RUN) build *.egg-info .mypy_cache .ruff_cache .pytest_cache

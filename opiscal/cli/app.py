@@ -1,0 +1,87 @@
+"""The commands of ``opiscal``, and what becomes of a wrong use of them."""
+
+from typing import Annotated
+
+import typer
+
+from opiscal import __version__
+from opiscal.cli import evaluate, inspect, simulate, threshold
+from opiscal.cli.console import (
+    EXIT_INTERRUPTED,
+    EXIT_USAGE,
+    ClickException,
+    say,
+    silence_stdout,
+)
+
+app = typer.Typer(
+    name="opiscal",
+    help="Which distance threshold to ship for an embedding model, how sure that is, and whether "
+    "one threshold serves all classes.",
+    epilog="Exit codes: 0 done, 2 wrong usage or unreadable input, 3 the data cannot answer, "
+    "130 interrupted.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("inspect")(inspect.inspect)
+app.command("evaluate")(evaluate.evaluate)
+app.command("threshold")(threshold.threshold)
+app.command("simulate")(simulate.simulate)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"opiscal {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    """Options that come before a command."""
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command, and return its exit code; a wrong use of it is one line and code 2."""
+    try:
+        code = app(arguments, prog_name="opiscal", standalone_mode=False)
+    except typer.Exit as left:
+        code = left.exit_code
+    except ClickException as error:
+        # Its help was printed when it was made.
+        if type(error).__name__ != "NoArgsIsHelpError":
+            say(f"error: {_wrong_use(error)}")
+        code = EXIT_USAGE
+    except typer.Abort:
+        code = EXIT_INTERRUPTED
+    except SystemExit:
+        # The way in which typer ends where the reader of a help text went away.
+        silence_stdout()
+        code = 0
+    except OSError as error:
+        silence_stdout()
+        say(f"error: standard output cannot be written ({error.strerror}); send it elsewhere")
+        code = EXIT_USAGE
+    if code == EXIT_INTERRUPTED:
+        say("interrupted; nothing was left half written")
+    return code if isinstance(code, int) else 0
+
+
+def _wrong_use(error: Exception) -> str:
+    message = str(getattr(error, "format_message", error.__str__)()).strip().rstrip(".")
+    # Some versions of typer keep the value to themselves.
+    details: list[dict[str, object]] = getattr(error.__cause__, "errors", list)()
+    value = details[0].get("input") if details else None
+    if value is not None and repr(value) not in message:
+        message = message.replace("Invalid value for", f"Invalid value {value!r} for", 1)
+    message = message[:1].lower() + message[1:]
+    context = getattr(error, "ctx", None)
+    return message if context is None else f"{message}; see '{context.command_path} --help'"
