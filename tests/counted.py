@@ -42,4 +42,7 @@ def exact_sets(draw, most_rows=18, distractors=True):
     others = st.lists(
         st.integers(-1 if distractors else 0, 4), min_size=rows - 4, max_size=rows - 4
     )
-    return vectors, draw(st.permutations([0, 0, 1, 1, *draw(others)])), metric
+    classes = draw(st.permutations([0, 0, 1, 1, *draw(others)]))
+    # No class without rows: a reader names none.
+    names = sorted({-1, *classes})
+    return vectors, [names.index(c) - 1 for c in classes], metric

@@ -1,8 +1,9 @@
 """The commands of ``opiscal``, and what becomes of a wrong use of them."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from opiscal import __version__
 from opiscal.cli import evaluate, inspect, simulate, threshold
@@ -14,8 +15,18 @@ from opiscal.cli.console import (
     silence_stdout,
 )
 
+
+class PlainHelpGroup(TyperGroup):
+    """The list of commands as plain text: to load what draws boxes takes longer than all else."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.rich_markup_mode = None
+
+
 app = typer.Typer(
     name="opiscal",
+    cls=PlainHelpGroup,
     help="Which distance threshold to ship for an embedding model, how sure that is, and whether "
     "one threshold serves all classes.",
     epilog="Exit codes: 0 done, 2 wrong usage or unreadable input, 3 the data cannot answer, "
@@ -25,10 +36,19 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("inspect")(inspect.inspect)
-app.command("evaluate")(evaluate.evaluate)
-app.command("threshold")(threshold.threshold)
-app.command("simulate")(simulate.simulate)
+# One line each in a terminal of 80 columns; the whole help of a command is its docstring.
+app.command("inspect", short_help="What is in the data, what is wrong with it, what it costs.")(
+    inspect.inspect
+)
+app.command("evaluate", short_help="Count every pair: OPIS, a threshold to ship, worst classes.")(
+    evaluate.evaluate
+)
+app.command("threshold", short_help="One operating point, read from a run in an instant.")(
+    threshold.threshold
+)
+app.command("simulate", short_help="Write a synthetic set whose true curves are known.")(
+    simulate.simulate
+)
 
 
 def _print_version(asked: bool) -> None:
@@ -56,8 +76,9 @@ def run(arguments: list[str]) -> int:
     except typer.Exit as left:
         code = left.exit_code
     except ClickException as error:
-        # Its help was printed when it was made.
-        if type(error).__name__ != "NoArgsIsHelpError":
+        if type(error).__name__ == "NoArgsIsHelpError":
+            typer.echo(str(error))
+        else:
             say(f"error: {_wrong_use(error)}")
         code = EXIT_USAGE
     except typer.Abort:

@@ -9,7 +9,9 @@ def equal_error_rate(curve: RateCurve) -> tuple[float, float]:
     """Bounds of the rate at which FAR and FRR meet.
 
     The two cross between neighbouring edges ``k`` and ``k + 1``; whatever the thresholds between
-    them do, both rates there lie in ``[min(FAR_k, FRR_{k+1}), max(FAR_{k+1}, FRR_k)]``.
+    them do, both rates there lie in ``[min(FAR_k, FRR_{k+1}), max(FAR_{k+1}, FRR_k)]``. Where they
+    are closest they are no farther apart than at the nearer of the two edges, which bounds their
+    mean once more: rates that are equal at an edge have met there.
 
     Returns
     -------
@@ -21,11 +23,19 @@ def equal_error_rate(curve: RateCurve) -> tuple[float, float]:
     ...                   np.array([0.4, 0.11, 0.08]), 100, 1000)
     >>> equal_error_rate(curve)
     (0.08, 0.12)
+    >>> perfect = RateCurve(np.array([0.4, 0.5, 0.6]), np.array([0.0, 0.0, 0.1]),
+    ...                     np.array([0.4, 0.0, 0.0]), 100, 1000)
+    >>> equal_error_rate(perfect)
+    (0.0, 0.0)
     """
     after = int(np.argmax(curve.far >= curve.frr))
     before = max(after - 1, 0)
     low = min(curve.far[before], curve.frr[after])
     high = max(curve.far[after], curve.frr[before])
+    if before < after:
+        half = 0.5 * min(curve.frr[before] - curve.far[before], curve.far[after] - curve.frr[after])
+        low = max(low, curve.far[before] - half, curve.frr[after] - half)
+        high = min(high, curve.far[after] + half, curve.frr[before] + half)
     return float(low), float(high)
 
 

@@ -13,6 +13,7 @@ from threadpoolctl import threadpool_limits
 
 from opiscal.pairs.kernel import (
     fold_rows,
+    reach_of,
     tally_negative_cols,
     tally_negative_rows,
     tally_positives,
@@ -224,7 +225,8 @@ class _Counter:
         histogram = np.zeros((slots, self.lattice.class_edge.size), np.uint32)
         row_moments = np.zeros((r1 - r0, kinds), np.uint32)
         col_moments = np.zeros((c1 - c0, kinds), np.uint32)
-        best = [np.full(n, np.inf, np.float32) for n in (r1 - r0, c1 - c0)]
+        reach = [np.full(n, np.inf, np.float32) for n in (r1 - r0, c1 - c0)]
+        best = [np.full(n, np.inf) for n in (r1 - r0, c1 - c0)]
         order = [np.full(n, np.iinfo(np.int64).max, np.int64) for n in (r1 - r0, c1 - c0)]
         for r in range(r0, r1, _TILE_ROWS):
             r_end = min(r + _TILE_ROWS, r1)
@@ -237,6 +239,8 @@ class _Counter:
                 stop_col = np.clip(classes.stop[r:r_end] - c, 0, c_end - c)
                 tally_positives(
                     space.product(rows, r, r_end, c, c_end),
+                    rows.vectors[r:r_end],
+                    rows.vectors[c:c_end],
                     rows.half_norm[r:r_end],
                     rows.half_norm[c:c_end],
                     np.clip(np.arange(r + 1, r_end + 1) - c, 0, stop_col),
@@ -250,8 +254,11 @@ class _Counter:
                     histogram,
                     row_moments[row_part],
                     col_moments[col_part],
+                    space.line,
+                    reach[0][row_part],
                     best[0][row_part],
                     order[0][row_part],
+                    reach[1][col_part],
                     best[1][col_part],
                     order[1][col_part],
                     rows.read_order[r:r_end],
@@ -273,7 +280,7 @@ class _Counter:
         r0, r1, c0, c1 = block.row_start, block.row_stop, block.col_start, block.col_stop
         pool = np.zeros(self.lattice.edge_key.size, np.uint32)
         row_histogram, col_histogram = space.histograms(r1 - r0, c1 - c0)
-        best_row, best_col = self._open_best(r0, r1), self._open_best(c0, c1)
+        reach_row, reach_col = self._reach(r0, r1), self._reach(c0, c1)
         rank_row, rank_col = np.zeros(r1 - r0, np.int32), np.zeros(c1 - c0, np.int32)
         for r in range(r0, r1, _PANEL_ROWS):
             r_end = min(r + _PANEL_ROWS, r1)
@@ -289,6 +296,8 @@ class _Counter:
                     row_part, col_part = slice(t - r0, t_end - r0), slice(left - c0, c_end - c0)
                     tally_negative_rows(
                         space.product(rows, t, t_end, left, c_end),
+                        rows.vectors[t:t_end],
+                        rows.vectors[left:c_end],
                         rows.half_norm[t:t_end],
                         rows.half_norm[left:c_end],
                         np.clip(classes.stop[t:t_end] - left, 0, c_end - left),
@@ -298,11 +307,14 @@ class _Counter:
                         pool,
                         row_histogram[row_part],
                         space.places[t - r : t_end - r, left - c :],
+                        space.line,
                         space.key_line,
-                        best_row[row_part],
+                        reach_row[row_part],
+                        tally.best[t:t_end],
                         tally.best_order[t:t_end],
                         rank_row[row_part],
-                        best_col[col_part],
+                        reach_col[col_part],
+                        tally.best[left:c_end],
                         tally.best_order[left:c_end],
                         rank_col[col_part],
                         rows.read_order[t:t_end],
@@ -325,11 +337,11 @@ class _Counter:
                 )
                 tally.row_negative[start : start + len(moments)] += moments
 
-    def _open_best(self, start: int, stop: int) -> np.ndarray:
-        """Nearest positives of rows whose rank is wanted; -1, nearer than all, for the others."""
+    def _reach(self, start: int, stop: int) -> np.ndarray:
+        """How near a negative of each row must be to matter for its rank; -1 where none does."""
         best, rank = self.tally.best[start:stop], self.tally.rank[start:stop]
-        open_ = np.isfinite(best) & (rank < RECALL_CAP) if self.ranks else np.zeros(len(best), bool)
-        return np.where(open_, best, np.float32(-1))
+        wanted = np.isfinite(best) & (rank < RECALL_CAP) & self.ranks
+        return np.where(wanted, reach_of(best, self.rows.half_norm[start:stop]), np.float32(-1))
 
     def _fold(
         self, start: int, stop: int, histogram: np.ndarray
@@ -348,6 +360,7 @@ class _Workspace:
     def __init__(self, counter: _Counter) -> None:
         self.tile = np.empty(_TILE_ROWS * _TILE_COLS, np.float32)
         self.places = np.empty((_PANEL_ROWS, _TILE_COLS + _PADDING), np.uint16)
+        self.line = np.empty(_TILE_COLS, np.float32)
         self.key_line = np.empty(_TILE_COLS, np.uint32)
         rows = min(_block_rows(counter.rows.rows), counter.rows.rows)
         self.row_histogram, self.col_histogram = (

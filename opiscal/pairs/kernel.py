@@ -1,11 +1,10 @@
-"""The counting loops: from a tile of dot products to histograms over the edges. The one door to
-numba.
+"""The counting loops: from tiles of dot products to histograms. The one door to numba.
 
 A pair is known here by its **half squared distance** ``u = d^2 / 2 = h_i + h_j - x_i . x_j``, with
-``h`` half the squared length of a row (1/2 under ``cosine``, so that ``u = 1 - s``). `u` is not
-negative, so its float32 bits, read as an integer, are in the order of its values: shifting them
-right gives a **key** on a grid that is fine for near pairs and for far ones, whatever the scale.
-Edges are values of that grid, so a pair's place among them is a table look-up, and exact.
+``h`` half the squared length of a row. As `u` is not negative, its float32 bits, read as integers,
+are in the order of its values: shifting them right gives a **key** on a grid that is fine for near
+pairs and for far ones, whatever the scale. Edges are values of that grid, so a pair's place among
+them is a table look-up, and exact.
 """
 
 from typing import Any, NamedTuple
@@ -18,21 +17,26 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 
+# A float32 product is right to a few 1e-7 of the squared lengths, or to some 1e-6 where rounding
+# piles up. Nearer than this share of them, the difference of the rows themselves is taken.
+_NEAR = np.float32(2.0**-16)
+# Two half squared distances closer than this share of the squared lengths are told apart exactly
+# where their order matters: for neighbours.
+_ROUNDING = 2.0**-21
+
 
 class KeyRule(NamedTuple):
-    """How a half squared distance becomes a key: ``clip(ceil((bits(u) - base) / 2^shift), 0,
-    top)``.
+    """How a half squared distance becomes a key.
+
+    ``clip(ceil((bits(u) - base) / 2^shift), 0, top)``.
 
     A key therefore stands for the values above its lower neighbour's edge and **up to and with**
-    its own: a tie with an edge is accepted by it. `snap` is the share of ``h_i + h_j`` below which
-    `u` is rounding of a float32 product and is taken as 0: identical rows are at distance 0, and a
-    cosine a hair above 1 is 1.
+    its own: a tie with an edge is accepted by it.
     """
 
     base: np.int32
     shift: np.int32
     top: np.int32
-    snap: np.float32
 
 
 @intrinsic
@@ -44,16 +48,51 @@ def _bits(_context: Any, _value: Any) -> Any:
 
 
 @njit(inline="always")
-def _half_squared(dot, weight, snap):
-    u = weight - dot
-    return u if u > snap * weight else np.float32(0)
-
-
-@njit(inline="always")
 def _key(u, rule):
     below = np.int32((1 << rule.shift) - 1)
     key = (_bits(u) - rule.base + below) >> rule.shift
     return np.uint32(min(max(key, np.int32(0)), rule.top))
+
+
+@njit(nogil=True, cache=True)
+def _half_squared_difference(a, b):
+    total = 0.0
+    for k in range(a.size):
+        step = np.float64(a[k]) - np.float64(b[k])
+        total += step * step
+    return 0.5 * total
+
+
+@njit(inline="always")
+def _reach(best, half_norm):
+    return np.float32(best + _ROUNDING * (3.0 * half_norm + 2.0 * best))
+
+
+@njit(nogil=True, cache=True)
+def reach_of(best: Array, half_norm: Array) -> Array:
+    """The rounded half squared distances up to which rows may be as near as `best`; shape (m,).
+
+    A neighbour that near is no longer than ``sqrt(h) + sqrt(best)``, which bounds the rounding.
+    """
+    out = np.empty(best.size, np.float32)
+    for k in range(best.size):
+        out[k] = _reach(best[k], np.float64(half_norm[k]))
+    return out
+
+
+@njit(nogil=True, cache=True)
+def _half_squared_line(dots, half, half_col, row, cols, line):
+    """Half squared distances of a row to some columns; 0, exactly, where two are identical."""
+    near = np.int32(0)
+    for j in range(dots.size):
+        weight = half + half_col[j]
+        u = weight - dots[j]
+        line[j] = u
+        near += np.int32(u <= _NEAR * weight)
+    if near > 0:
+        for j in range(dots.size):
+            if line[j] <= _NEAR * (half + half_col[j]):
+                line[j] = np.float32(_half_squared_difference(row, cols[j]))
 
 
 @njit(nogil=True, cache=True)
@@ -66,25 +105,40 @@ def keys_of(half_squared: Array, rule: KeyRule) -> Array:
 
 
 @njit(nogil=True, cache=True)
-def negatives_of(tile: Array, half_norm: Array, class_id: Array, snap: np.float32) -> Array:
-    """Half squared distances of the negative pairs in a square tile of dot products, each pair
-    once.
+def negatives_of(tile: Array, vectors: Array, half_norm: Array, class_id: Array) -> Array:
+    """Half squared distances of the negative pairs in a square tile of dot products, each once.
 
     Rows of the same `class_id` are no negatives; so distractors, which share -1, make none either.
     """
-    out = np.empty(class_id.size * (class_id.size - 1) // 2, np.float32)
+    size = class_id.size
+    out = np.empty(size * (size - 1) // 2, np.float32)
+    line = np.empty(size, np.float32)
     found = 0
-    for i in range(class_id.size):
-        for j in range(i + 1, class_id.size):
-            if class_id[i] != class_id[j]:
-                out[found] = _half_squared(tile[i, j], half_norm[i] + half_norm[j], snap)
+    for i in range(size):
+        after = slice(i + 1, size)
+        _half_squared_line(
+            tile[i, after], half_norm[i], half_norm[after], vectors[i], vectors[after], line
+        )
+        for j in range(size - i - 1):
+            if class_id[i] != class_id[i + 1 + j]:
+                out[found] = line[j]
                 found += 1
     return out[:found]
 
 
 @njit(nogil=True, cache=True)
+def _comes_before(u, a, b, reach, best, order, best_order):
+    if u < 2.0 * best - reach:
+        return True
+    exact = _half_squared_difference(a, b)
+    return exact < best or (exact == best and order < best_order)
+
+
+@njit(nogil=True, cache=True)
 def tally_negative_rows(
     tile: Array,
+    row_vectors: Array,
+    col_vectors: Array,
     half_row: Array,
     half_col: Array,
     first_col: Array,
@@ -94,10 +148,13 @@ def tally_negative_rows(
     pool: Array,
     row_histogram: Array,
     places: Array,
+    line: Array,
     key_line: Array,
+    reach_row: Array,
     best_row: Array,
     best_row_order: Array,
     rank_row: Array,
+    reach_col: Array,
     best_col: Array,
     best_col_order: Array,
     rank_col: Array,
@@ -112,42 +169,58 @@ def tally_negative_rows(
     classes.
 
     A rank is the number of negatives nearer than the best positive (`best_row`, `best_col`), those
-    as near but read earlier included; it is not counted past `ranks_wanted`, where the best is set
-    to -1.
+    as near but read earlier included. Negatives are looked at up to `reach_row` and `reach_col`,
+    and told from the best by the rows themselves where rounding might hide the order. A rank is
+    not counted past `ranks_wanted`, where the reach is set to -1.
     """
-    rows, cols = tile.shape
-    for i in range(rows):
-        first, half, best = first_col[i], half_row[i], best_row[i]
+    for i in range(tile.shape[0]):
         # Views from the first column on: loops that start at 0 are the ones that vectorise.
-        dots, half_here, best_here = tile[i, first:], half_col[first:], best_col[first:]
+        first, reach, row = first_col[i], reach_row[i], row_vectors[i]
+        reach_here, cols = reach_col[first:], col_vectors[first:]
+        dots = tile[i, first:]
+        _half_squared_line(dots, half_row[i], half_col[first:], row, cols, line)
         nearer_than_row, nearer_than_col = np.int32(0), np.int32(0)
         for j in range(dots.size):
-            u = _half_squared(dots[j], half + half_here[j], rule.snap)
-            nearer_than_row += np.int32(u <= best)
-            nearer_than_col += np.int32(u <= best_here[j])
-            key_line[j] = _key(u, rule)
-        line, histogram = places[i, first:], row_histogram[i]
+            nearer_than_row += np.int32(line[j] <= reach)
+            nearer_than_col += np.int32(line[j] <= reach_here[j])
+            key_line[j] = _key(line[j], rule)
+        place, histogram = places[i, first:], row_histogram[i]
         for j in range(dots.size):
             edge = edge_of_key[key_line[j]]
             pool[edge] += np.uint32(1)
-            line[j] = class_edge_of_edge[edge]
+            place[j] = class_edge_of_edge[edge]
         for j in range(dots.size):
-            histogram[line[j]] += np.uint16(1)
+            histogram[place[j]] += np.uint16(1)
         # Rare once ranks are settled: the sums above only say that there is something to look at.
         if nearer_than_row > 0:
-            for j in range(first, cols):
-                u = _half_squared(tile[i, j], half + half_col[j], rule.snap)
-                if u < best or (u == best and order_col[j] < best_row_order[i]):
+            for j in range(dots.size):
+                if line[j] <= reach and _comes_before(
+                    line[j],
+                    row,
+                    cols[j],
+                    reach,
+                    best_row[i],
+                    order_col[first + j],
+                    best_row_order[i],
+                ):
                     rank_row[i] += 1
             if rank_row[i] >= ranks_wanted:
-                best_row[i] = np.float32(-1)
+                reach_row[i] = np.float32(-1)
         if nearer_than_col > 0:
-            for j in range(first, cols):
-                u = _half_squared(tile[i, j], half + half_col[j], rule.snap)
-                if u < best_col[j] or (u == best_col[j] and order_row[i] < best_col_order[j]):
-                    rank_col[j] += 1
-                    if rank_col[j] >= ranks_wanted:
-                        best_col[j] = np.float32(-1)
+            for j in range(dots.size):
+                c = first + j
+                if line[j] <= reach_col[c] and _comes_before(
+                    line[j],
+                    row,
+                    cols[j],
+                    reach_col[c],
+                    best_col[c],
+                    order_row[i],
+                    best_col_order[c],
+                ):
+                    rank_col[c] += 1
+                    if rank_col[c] >= ranks_wanted:
+                        reach_col[c] = np.float32(-1)
 
 
 @njit(nogil=True, cache=True)
@@ -167,6 +240,8 @@ def tally_negative_cols(places: Array, stop_row: Array, col_histogram: Array) ->
 @njit(nogil=True, cache=True)
 def tally_positives(
     tile: Array,
+    row_vectors: Array,
+    col_vectors: Array,
     half_row: Array,
     half_col: Array,
     first_col: Array,
@@ -180,23 +255,29 @@ def tally_positives(
     class_histogram: Array,
     row_moments: Array,
     col_moments: Array,
+    line: Array,
+    reach_row: Array,
     best_row: Array,
     best_row_order: Array,
+    reach_col: Array,
     best_col: Array,
     best_col_order: Array,
     order_row: Array,
     order_col: Array,
 ) -> None:
-    """Count the positive pairs of one tile: row ``i`` with columns ``first_col[i]`` to
-    ``stop_col[i]``.
+    """Count the positive pairs of one tile: row ``i`` with columns ``first_col[i] .. stop_col[i]``.
 
     Each pair goes once to the pool and to its class, and to both of its rows; each row keeps its
     nearest positive, the one read first where two are as near.
     """
     for i in range(tile.shape[0]):
+        here = slice(first_col[i], stop_col[i])
+        _half_squared_line(
+            tile[i, here], half_row[i], half_col[here], row_vectors[i], col_vectors[here], line
+        )
         histogram = class_histogram[class_slot[i]]
         for j in range(first_col[i], stop_col[i]):
-            u = _half_squared(tile[i, j], half_row[i] + half_col[j], rule.snap)
+            u = line[j - first_col[i]]
             edge = edge_of_key[_key(u, rule)]
             place = class_edge_of_edge[edge]
             moment = moment_edge_of_class_edge[place]
@@ -204,12 +285,19 @@ def tally_positives(
             histogram[place] += np.uint32(1)
             row_moments[i, moment] += np.uint32(1)
             col_moments[j, moment] += np.uint32(1)
-            if u < best_row[i] or (u == best_row[i] and order_col[j] < best_row_order[i]):
-                best_row[i] = u
-                best_row_order[i] = order_col[j]
-            if u < best_col[j] or (u == best_col[j] and order_row[i] < best_col_order[j]):
-                best_col[j] = u
-                best_col_order[j] = order_row[i]
+            near_row, near_col = u <= reach_row[i], u <= reach_col[j]
+            if near_row or near_col:
+                exact = _half_squared_difference(row_vectors[i], col_vectors[j])
+                if exact < best_row[i] or (
+                    exact == best_row[i] and order_col[j] < best_row_order[i]
+                ):
+                    best_row[i], best_row_order[i] = exact, order_col[j]
+                    reach_row[i] = _reach(exact, np.float64(half_row[i]))
+                if exact < best_col[j] or (
+                    exact == best_col[j] and order_row[i] < best_col_order[j]
+                ):
+                    best_col[j], best_col_order[j] = exact, order_row[i]
+                    reach_col[j] = _reach(exact, np.float64(half_col[j]))
 
 
 @njit(nogil=True, cache=True)

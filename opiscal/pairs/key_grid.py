@@ -8,13 +8,10 @@ from numpy.typing import NDArray
 from opiscal.pairs.kernel import KeyRule, keys_of
 from opiscal.pairs.sorted_rows import SortedRows
 
-# A float32 product of unit rows is right to a few 1e-7; below this share of the squared lengths a
-# half squared distance cannot be told from 0.
-SNAP = np.float32(2.0**-21)
-_MANTISSA_BITS = 23
 _FINEST_SHIFT, _COARSEST_SHIFT = 2, 9
 _MAX_KEYS = 2**24
-_MAX_OCTAVES = 80
+# Octaves below the largest distance; more where some rows are far longer than others.
+_OCTAVES, _OCTAVES_OF_SHORTEST, _MAX_OCTAVES = 32, 16, 80
 # So many keys between the 0.1 % and the 99.9 % quantile of the negatives leave several of them to
 # the densest spacing of pool edges (0.05 % of FAR), for near-normal similarities of any width.
 _KEYS_WANTED = 20_000
@@ -35,7 +32,7 @@ class KeyGrid:
     @property
     def rule(self) -> KeyRule:
         """The rule in the form that the counting loops take."""
-        return KeyRule(np.int32(self.base), np.int32(self.shift), np.int32(self.top), SNAP)
+        return KeyRule(np.int32(self.base), np.int32(self.shift), np.int32(self.top))
 
     def keys(self, half_squared: NDArray[np.floating]) -> NDArray[np.int64]:
         """Keys of half squared distances, shape (m,)."""
@@ -58,12 +55,10 @@ def fit_key_grid(rows: SortedRows, central: tuple[float, float]) -> KeyGrid:
         Half squared distances between which nearly all negatives of a sample lie: the grid is made
         as coarse as it can be and still fine there, for the look-up table is then small.
     """
-    largest = float(rows.half_norm.max(initial=0.0))
-    # |x - y|^2 / 2 <= (|x| + |y|)^2 / 2 <= 4 max h; under cosine that is 2, a power of two as it
-    # is.
-    high = 2.0 ** np.ceil(np.log2(4.0 * largest)) if largest > 0 else 1.0
-    smallest = float(rows.half_norm[rows.half_norm > 0].min(initial=largest or 1.0))
-    low = max(2.0 ** np.floor(np.log2(float(SNAP) * 2.0 * smallest)), high * 2.0**-_MAX_OCTAVES)
+    high = 2.0 ** np.ceil(np.log2(rows.largest)) if rows.largest > 0 else 1.0
+    shortest = float(rows.half_norm[rows.half_norm > 0].min(initial=high))
+    octaves = max(_OCTAVES, np.ceil(np.log2(high / shortest)) + _OCTAVES_OF_SHORTEST)
+    low = high * 2.0 ** -min(octaves, _MAX_OCTAVES)
     base, end = (int(np.float32(v).view(np.int32)) for v in (low, high))
     inner = [int(np.float32(min(max(v, low), high)).view(np.int32)) for v in central]
     shift = _COARSEST_SHIFT

@@ -17,7 +17,7 @@ DEFAULT_FAR_RANGE = (0.01, 0.1)
 
 # Steps of log FAR between neighbouring pool edges: (down to this FAR, step). At most 1 % is
 # promised wherever more than 10,000 negatives are accepted.
-_POOL_STEPS = ((0.3, 0.002), (0.03, 0.0005), (0.0, 0.001))
+_POOL_STEPS = ((0.3, 0.002), (0.03, 0.0005), (0.0, 0.0007))
 # The FARs that people ask for get edges twice as dense about them: FRR is then read off to a tenth
 # of a percent even where it changes as fast as FAR does.
 _ASKED_FAR = (0.1, 0.01, 0.001, 0.0001)
@@ -25,19 +25,22 @@ _ASKED_REACH, _ASKED_EDGES = 0.2, 1600
 # Accepted pairs of the sample below which its quantiles are too rough to space edges by, and pairs
 # between the quantiles that are trusted: those between are interpolated.
 _SURE_PAIRS, _NODE_PAIRS, _NODE_SHARE = 200, 64, 0.02
-_TAIL_STEP, _TAIL_EDGES = 0.003, 6000
+_TAIL_STEP, _TAIL_EDGES = 0.002, 8000
 _LOWEST_PAIRS = 4000
 _POSITIVE_QUANTILES = 1024
 # Share of the pairs at one distance from which on it has edges of its own on both sides.
 _POOL_TIE, _CLASS_TIE = 0.001, 0.005
 _EVEN_EDGES = 256
 
-_RANGE_EDGES = 336
+# Within a range: edges at even steps of log FAR, that is, where the negatives are, and at even
+# distances, so that no stretch is left without.
+_RANGE_EDGES, _RANGE_EVEN_EDGES = 340, 112
 # The sample misses a FAR by a few percent: edges reach this factor beyond an asked range.
 _RANGE_SLACK = 1.25
 _CLASS_EDGES_PER_DECADE = 16
 _CLASS_EDGES_FAR, _CLASS_EDGES_POSITIVE, _CLASS_EDGES_EVEN = 64, 48, 24
-_MOMENT_RANGE_EDGES, _MOMENT_EDGES_FAR, _MOMENT_EDGES_POSITIVE = 48, 12, 8
+_MOMENT_RANGE_EDGES, _MOMENT_RANGE_EVEN_EDGES = 44, 14
+_MOMENT_EDGES_FAR, _MOMENT_EDGES_POSITIVE = 12, 8
 _DECADES = -np.arange(1.0, 7.0)
 
 
@@ -73,6 +76,15 @@ class Lattice:
     distance: Floats
     class_edge: NDArray[np.int64]
     moment_edge: NDArray[np.int64]
+
+    def same_edges(self, other: "Lattice") -> bool:
+        """Whether pool, class and moment edges are the same."""
+        return (
+            self.grid == other.grid
+            and np.array_equal(self.edge_key, other.edge_key)
+            and np.array_equal(self.class_edge, other.class_edge)
+            and np.array_equal(self.moment_edge, other.moment_edge)
+        )
 
     def edge_of_key(self) -> NDArray[np.uint16]:
         """For every key the first edge that accepts it: the look-up table of the counting loops."""
@@ -117,14 +129,12 @@ def place_edges(
     edge_key = np.unique(np.concatenate([_pool_keys(quantiles, grid, asked), [0, grid.top]]))
     place = _Nearest(edge_key, grid)
 
-    zones = [_far_zone(quantiles, *DEFAULT_FAR_RANGE)]
-    if asked is not None:
-        zones.append(_asked_zone(quantiles, asked))
+    ranges = [AskedRange("far", *DEFAULT_FAR_RANGE), *([asked] if asked is not None else [])]
     decades = np.logspace(-6, -2, 4 * _CLASS_EDGES_PER_DECADE, endpoint=False)
     top = float(grid.values(np.array([grid.top]))[0])
     upper = np.sqrt(2.0 * quantiles.far(0.125))
     class_edge = place.edges(
-        *(np.linspace(*zone, _RANGE_EDGES) for zone in zones),
+        *(_range_distances(quantiles, r, _RANGE_EDGES, _RANGE_EVEN_EDGES) for r in ranges),
         _distance(quantiles.far(np.append(decades, 10.0**_DECADES))),
         np.linspace(upper, _distance(quantiles.far(1.0)), _CLASS_EDGES_FAR),
         _distance(quantiles.frr(np.linspace(1.0, 0.0, _CLASS_EDGES_POSITIVE))),
@@ -133,7 +143,10 @@ def place_edges(
     )
     within = _Nearest(edge_key[class_edge], grid)
     moment_edge = within.edges(
-        *(np.linspace(*zone, _MOMENT_RANGE_EDGES) for zone in zones),
+        *(
+            _range_distances(quantiles, r, _MOMENT_RANGE_EDGES, _MOMENT_RANGE_EVEN_EDGES)
+            for r in ranges
+        ),
         _distance(quantiles.far(10.0**_DECADES)),
         np.linspace(upper, _distance(quantiles.far(1.0)), _MOMENT_EDGES_FAR),
         _distance(quantiles.frr(np.linspace(1.0, 0.0, _MOMENT_EDGES_POSITIVE))),
@@ -182,6 +195,8 @@ class _Quantiles:
     def frr(self, frr: Floats | float) -> Floats:
         """Where the FRR is `frr`."""
         size = self.positive.size
+        if size == 0:
+            return np.zeros(np.shape(frr))
         places = np.clip(np.ceil((1.0 - np.asarray(frr)) * size) - 1, 0, size - 1).astype(np.int64)
         return np.asarray(self.positive[places], dtype=np.float64)
 
@@ -211,19 +226,20 @@ def _central(sample: PairSample) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _far_zone(quantiles: _Quantiles, low: float, high: float) -> tuple[float, float]:
-    ends = quantiles.far(np.array([low / _RANGE_SLACK, min(1.0, high * _RANGE_SLACK)]))
-    return float(_distance(ends[0])), float(_distance(ends[1]))
-
-
-def _asked_zone(quantiles: _Quantiles, asked: AskedRange) -> tuple[float, float]:
+def _range_distances(quantiles: _Quantiles, asked: AskedRange, by_rate: int, evenly: int) -> Floats:
+    """Distances in and a little about a range: at even steps of its rate, and at even distances."""
+    if asked.kind == "distance":
+        return np.linspace(asked.low, asked.high, by_rate + evenly)
     if asked.kind == "far":
-        return _far_zone(quantiles, asked.low, asked.high)
-    if asked.kind == "frr":
-        wider = np.array([min(1.0, asked.high * _RANGE_SLACK), asked.low / _RANGE_SLACK])
-        near, far = _distance(quantiles.frr(wider))
-        return float(near), float(far)
-    return asked.low, asked.high
+        ends = (max(asked.low, 1e-12), max(asked.high, 1e-12))
+        inside = _distance(quantiles.far(np.geomspace(*ends, by_rate)))
+        wider = quantiles.far(np.array([ends[0] / _RANGE_SLACK, min(1.0, ends[1] * _RANGE_SLACK)]))
+    else:
+        inside = _distance(quantiles.frr(np.linspace(asked.high, asked.low, by_rate)))
+        higher = min(1.0, asked.high * _RANGE_SLACK)
+        wider = quantiles.frr(np.array([higher, asked.low / _RANGE_SLACK]))
+    low, high = _distance(wider)
+    return np.concatenate([inside, np.linspace(low, high, evenly)])
 
 
 def _pool_keys(quantiles: _Quantiles, grid: KeyGrid, asked: AskedRange | None) -> Keys:
@@ -277,7 +293,9 @@ def _node_places(size: int) -> NDArray[np.int64]:
     """Ranks, from 0 to the last, at least so many pairs apart that their spacing is no accident."""
     places = [0]
     while places[-1] < size - 1:
-        step = max(_NODE_PAIRS, int(_NODE_SHARE * places[-1]))
+        # From both ends: a few far pairs must not be spread over all the near ones.
+        from_end = min(places[-1], size - 1 - places[-1])
+        step = max(min(_NODE_PAIRS, 1 + from_end), int(_NODE_SHARE * from_end))
         places.append(min(places[-1] + step, size - 1))
     return np.array(places if size else [], dtype=np.int64)
 

@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from opiscal.pairs.kernel import negatives_of
-from opiscal.pairs.key_grid import SNAP
 from opiscal.pairs.sorted_rows import SortedRows
 
 _ROWS = 1536
@@ -40,7 +39,7 @@ def sample_pairs(rows: SortedRows, seed: int) -> PairSample:
         chosen = np.sort(rng.choice(rows.rows, _ROWS, replace=False))
     block = rows.vectors[chosen]
     half = rows.half_norm[chosen]
-    negative = negatives_of(block @ block.T, half, rows.classes.class_id[chosen], SNAP)
+    negative = negatives_of(block @ block.T, block, half, rows.classes.class_id[chosen])
 
     sizes = rows.classes.class_rows
     labelled = rows.classes.labelled
@@ -58,11 +57,8 @@ def _positives(rows: SortedRows, rng: np.random.Generator) -> NDArray[np.float32
     out = np.empty(first.size, np.float32)
     for start in range(0, first.size, _ROWS):
         part = slice(start, start + _ROWS)
-        a, b = first[part], second[part]
-        dots = np.einsum("ij,ij->i", rows.vectors[a], rows.vectors[b])
-        weight = rows.half_norm[a] + rows.half_norm[b]
-        u = weight - dots
-        out[part] = np.where(u > SNAP * weight, u, np.float32(0))
+        steps = rows.vectors[first[part]].astype(np.float64) - rows.vectors[second[part]]
+        out[part] = 0.5 * np.einsum("ij,ij->i", steps, steps)
     return out
 
 
@@ -72,6 +68,8 @@ def _positive_places(
     sizes = rows.classes.class_rows
     starts = np.cumsum(sizes) - sizes
     pairs = sizes * (sizes - 1) // 2
+    if pairs.sum() == 0:
+        return np.empty(0, np.int64), np.empty(0, np.int64)
     if pairs.sum() <= _POSITIVES:
         upper = [np.triu_indices(n, 1) for n in sizes]
         first = np.concatenate([s + i for s, (i, _) in zip(starts, upper, strict=True)])

@@ -9,6 +9,7 @@ from opiscal.data.embedding_set import EmbeddingSet
 
 _COPY_ROWS = 4096
 _MEDIAN_ROWS = 1001
+_LARGEST_OF_UNIT_ROWS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +84,13 @@ class SortedRows:
     Attributes
     ----------
     vectors : float32 array of shape (rows, dimensions)
-        Unit rows under ``cosine``; under ``l2`` moved by a constant row and divided by `scale`.
+        Moved by a constant row, and divided by `scale`.
     half_norm : float32 array of shape (rows,)
         Half the squared length of each row.
     scale : float
         A power of two: a distance of the set is `scale` times a distance of `vectors`.
+    largest : float
+        No half squared distance is above this.
     classes : ClassOrder
     read_order : int64 array of shape (rows,)
         Rank of each row in the order of reading, by which ties of neighbours are settled.
@@ -96,6 +99,7 @@ class SortedRows:
     vectors: NDArray[np.float32]
     half_norm: NDArray[np.float32]
     scale: float
+    largest: float
     classes: ClassOrder
     read_order: NDArray[np.int64]
 
@@ -119,6 +123,7 @@ class SortedRows:
             vectors=self.vectors[at],
             half_norm=self.half_norm[at],
             scale=self.scale,
+            largest=self.largest,
             classes=classes,
             read_order=self.read_order[at],
         )
@@ -127,37 +132,30 @@ class SortedRows:
 def sort_rows(embeddings: EmbeddingSet) -> SortedRows:
     """Put the rows of a set into class order.
 
-    Under ``l2`` the coordinate-wise median of some rows is subtracted first, which changes no
-    distance and spares float32 the cancellation of a large common offset, and all is divided by a
-    power of two, so that no square overflows. Both are exact for small integers.
+    The coordinate-wise median of some rows is subtracted, which changes no distance and spares
+    float32 the rounding of a part that all rows share; under ``l2`` all is divided by a power of
+    two, so that no square overflows. Both are exact for small integers and powers of two.
     """
     classes = class_order(embeddings.class_of_row)
-    if embeddings.metric == "cosine":
-        vectors = embeddings.vectors[classes.place]
-        half_norm = np.full(embeddings.rows, 0.5, np.float32)
-        scale = 1.0
-    else:
-        vectors, scale = _centred(embeddings.vectors, classes.place)
-        half_norm = np.empty(embeddings.rows, np.float32)
-        for start in range(0, embeddings.rows, _COPY_ROWS):
-            block = vectors[start : start + _COPY_ROWS].astype(np.float64)
-            half_norm[start : start + _COPY_ROWS] = 0.5 * np.einsum("ij,ij->i", block, block)
-    return SortedRows(vectors, half_norm, scale, classes, read_order=classes.place)
-
-
-def _centred(
-    vectors: NDArray[np.float32], place: NDArray[np.int64]
-) -> tuple[NDArray[np.float32], float]:
+    given = embeddings.vectors
     # An odd number of rows: the median is then a value of the data, and integers stay integers.
-    some = vectors[:: max(1, len(vectors) // _MEDIAN_ROWS)]
-    some = some[: len(some) - 1 + len(some) % 2]
-    centre = np.median(some, axis=0).astype(np.float64)
-    largest = 0.0
-    for start in range(0, len(vectors), _COPY_ROWS):
-        largest = max(largest, float(np.abs(vectors[start : start + _COPY_ROWS] - centre).max()))
-    scale = float(2.0 ** np.ceil(np.log2(largest))) if largest > 0 else 1.0
-    moved = np.empty_like(vectors)
-    for start in range(0, len(vectors), _COPY_ROWS):
-        rows = vectors[place[start : start + _COPY_ROWS]]
-        moved[start : start + _COPY_ROWS] = (rows - centre) / scale
-    return moved, scale
+    some = given[:: max(1, len(given) // _MEDIAN_ROWS)]
+    centre = np.median(some[: len(some) - 1 + len(some) % 2], axis=0).astype(np.float64)
+    scale = 1.0
+    if embeddings.metric == "l2":
+        reach = max(
+            float(np.abs(given[start : start + _COPY_ROWS] - centre).max())
+            for start in range(0, len(given), _COPY_ROWS)
+        )
+        scale = float(2.0 ** np.ceil(np.log2(reach))) if reach > 0 else 1.0
+    vectors = np.empty_like(given)
+    half_norm = np.empty(len(given), np.float32)
+    for start in range(0, len(given), _COPY_ROWS):
+        part = slice(start, start + _COPY_ROWS)
+        vectors[part] = (given[classes.place[part]] - centre) / scale
+        rounded = vectors[part].astype(np.float64)
+        half_norm[part] = 0.5 * np.einsum("ij,ij->i", rounded, rounded)
+    # |x - y|^2 / 2 is at most (|x| + |y|)^2 / 2, which is at most 4 max h.
+    unit = embeddings.metric == "cosine"
+    largest = _LARGEST_OF_UNIT_ROWS if unit else 4.0 * float(half_norm.max())
+    return SortedRows(vectors, half_norm, scale, largest, classes, read_order=classes.place)

@@ -24,13 +24,15 @@ class Tally:
 
     Attributes
     ----------
-    edge_key : int64 array of shape (E,)
+    lattice : Lattice
         The edges, to refuse a sum over different ones.
+    class_rows : int64 array of shape (T,)
+        Sizes of the classes, to refuse a sum over different sets.
     pool_positive, pool_negative : int64 arrays of shape (E,)
     class_positive, class_negative : int32 or int64 arrays of shape (T, C)
     row_positive, row_negative : uint32 arrays of shape (scored rows, K)
         The pairs of each row, by moment edge.
-    best : float32 array of shape (rows,)
+    best : float64 array of shape (rows,)
         Half squared distance of each row's nearest positive; infinite where none was counted.
     best_order : int64 array of shape (rows,)
         When that neighbour was read; the earlier one where two are as near.
@@ -38,14 +40,15 @@ class Tally:
         Negatives that come before the nearest positive.
     """
 
-    edge_key: NDArray[np.int64]
+    lattice: Lattice
+    class_rows: Counts
     pool_positive: Counts
     pool_negative: Counts
     class_positive: ClassCounts
     class_negative: ClassCounts
     row_positive: NDArray[np.uint32]
     row_negative: NDArray[np.uint32]
-    best: NDArray[np.float32]
+    best: NDArray[np.float64]
     best_order: Counts
     rank: NDArray[np.int32]
 
@@ -63,14 +66,15 @@ class Tally:
             for _ in range(2)
         ]
         return cls(
-            edge_key=lattice.edge_key,
+            lattice=lattice,
+            class_rows=sizes,
             pool_positive=np.zeros(lattice.edge_key.size, np.int64),
             pool_negative=np.zeros(lattice.edge_key.size, np.int64),
             class_positive=histograms[0],
             class_negative=histograms[1],
             row_positive=np.zeros(per_row, np.uint32),
             row_negative=np.zeros(per_row, np.uint32),
-            best=np.full(rows.rows, np.inf, np.float32),
+            best=np.full(rows.rows, np.inf),
             best_order=np.full(rows.rows, _NOWHERE, np.int64),
             rank=np.zeros(rows.rows, np.int32),
         )
@@ -83,18 +87,19 @@ class Tally:
         UsageError
             Where the edges or the classes differ: counts of two sets never add.
         """
-        if not np.array_equal(self.edge_key, other.edge_key):
+        if not self.lattice.same_edges(other.lattice):
             raise UsageError(
-                f"tallies on different edges ({self.edge_key.size} and {other.edge_key.size} "
-                "of them) do not add: count all blocks with one lattice"
+                f"tallies on different edges ({self.lattice.edge_key.size} and "
+                f"{other.lattice.edge_key.size} of them) do not add: count all blocks with one "
+                "lattice"
             )
-        if self.row_positive.shape != other.row_positive.shape or (
-            self.class_positive.shape != other.class_positive.shape
+        if self.rank.size != other.rank.size or not np.array_equal(
+            self.class_rows, other.class_rows
         ):
             raise UsageError(
-                f"tallies of different sets ({self.class_positive.shape[0]} and "
-                f"{other.class_positive.shape[0]} classes, {self.row_positive.shape[0]} and "
-                f"{other.row_positive.shape[0]} rows) do not add: count blocks of one set"
+                f"tallies of different sets ({self.rank.size} and {other.rank.size} rows, "
+                f"{self.class_rows.size} and {other.class_rows.size} classes of two rows or more) "
+                "do not add: count blocks of one set"
             )
         self.pool_positive += other.pool_positive
         self.pool_negative += other.pool_negative
@@ -107,7 +112,7 @@ class Tally:
         self.offer_best(everything, other.best, other.best_order)
 
     def offer_best(
-        self, rows: NDArray[np.integer], best: NDArray[np.float32], order: Counts
+        self, rows: NDArray[np.integer], best: NDArray[np.float64], order: Counts
     ) -> None:
         """Take nearest positives that are nearer than those known, or as near and read earlier."""
         known, known_order = self.best[rows], self.best_order[rows]

@@ -1,0 +1,149 @@
+"""What the tests of the command line share."""
+
+import json
+import os
+import subprocess
+import sysconfig
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PLACES = ROOT / "sample_data" / "places.parquet"
+DIGITS = ROOT / "sample_data" / "digits.parquet"
+DIGITS400 = ROOT / "tests" / "data" / "digits400.parquet"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a command did."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def document(self) -> Any:
+        """The one JSON document on stdout."""
+        return json.loads(self.out)
+
+    @property
+    def error(self) -> str:
+        """The one line on stderr."""
+        assert self.err.endswith("\n"), self.err
+        assert self.err.count("\n") == 1, self.err
+        return self.err.removesuffix("\n")
+
+
+Cli = Callable[..., Answer]
+
+
+@pytest.fixture
+def cli(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Cli:
+    """Run a command in this process, in an empty folder of its own."""
+    from opiscal.cli.app import run
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
+
+    def call(*arguments: object) -> Answer:
+        words = [str(argument) for argument in arguments]
+        monkeypatch.setattr("sys.argv", ["opiscal", *words])
+        capsys.readouterr()
+        code = run(words)
+        out, err = capsys.readouterr()
+        return Answer(code, out, err)
+
+    return call
+
+
+def installed() -> str:
+    """The command as a user starts it."""
+    command = Path(sysconfig.get_path("scripts"), "opiscal")
+    if not command.exists():
+        pytest.skip(f"{command} is not installed; run: pip install -e '.[dev]'")
+    return str(command)
+
+
+def clean_environment(**more: str) -> dict[str, str]:
+    """The environment without what would change the behaviour of Python or of a terminal."""
+    names = ("PYTHON", "COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "TTY_", "COV_")
+    return {k: v for k, v in os.environ.items() if not k.startswith(names)} | more
+
+
+@pytest.fixture
+def command(tmp_path: Path) -> Cli:
+    """Run the installed command in a process of its own, in an empty folder."""
+
+    def call(*arguments: object, env: Mapping[str, str] | None = None, **options: Any) -> Answer:
+        done = subprocess.run(
+            [installed(), *map(str, arguments)],
+            cwd=tmp_path,
+            env=clean_environment(**(env or {})),
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            timeout=60,
+            check=False,
+            **options,
+        )
+        return Answer(done.returncode, done.stdout, done.stderr)
+
+    return call
+
+
+def _evaluated(folder: Path, *arguments: object) -> Path:
+    from opiscal.cli.app import run
+
+    assert run(["evaluate", *map(str, arguments), "-o", str(folder), "--quiet"]) == 0
+    return folder
+
+
+@pytest.fixture(scope="session")
+def places_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run of the sample set of 150 places, with figures; not to be changed."""
+    return _evaluated(tmp_path_factory.mktemp("places") / "run", PLACES)
+
+
+@pytest.fixture(scope="session")
+def digits_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run of the sample set of 10 digits, without figures; not to be changed."""
+    return _evaluated(tmp_path_factory.mktemp("digits") / "run", DIGITS, "--no-plots")
+
+
+@pytest.fixture(scope="session")
+def reference() -> dict[str, Any]:
+    """Brute-force values; see tests/data/README.md."""
+    text = (ROOT / "tests" / "data" / "reference.json").read_text(encoding="utf-8")
+    document: dict[str, Any] = json.loads(text)
+    return document
+
+
+def listing(folder: Path) -> dict[str, bytes | None]:
+    """Everything below a folder, with the content of files."""
+    found = sorted(folder.rglob("*"))
+    return {
+        str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None
+        for path in found
+    }
+
+
+def write_set(
+    file: Path,
+    vectors: Any,
+    labels: Sequence[Any],
+    name: str = "label",
+    **more: Any,
+) -> Path:
+    """Write embeddings and labels as Parquet; `more` are further columns."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    columns = {"embedding": pa.array(list(vectors)), name: pa.array(list(labels)), **more}
+    pq.write_table(pa.table(columns), file)
+    return file
