@@ -85,8 +85,10 @@ def main() -> None:
     arguments = parser.parse_args()
     faiss.omp_set_num_threads(arguments.threads)
     print(f"{arguments.threads} threads, median of {arguments.runs}")
-    print("| rows | D | classes | N x N product | flat FAISS search | count | count / product "
-          "| count / search | target |")
+    print(
+        "| rows | D | classes | N x N product | flat FAISS search | count | count / product "
+        "| count / search | target |"
+    )
     print("|---|---|---|---|---|---|---|---|---|")
     for rows, dimensions, classes, most in SETS:
         rows, classes = (rows // 10, max(2, classes // 10)) if arguments.quick else (rows, classes)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 import opiscal
-from opiscal.data.embedding_set import ColumnNames, EmbeddingSet, Label
+from opiscal.data.embedding_set import ClassSizes, ColumnNames, EmbeddingSet, Label
 from opiscal.data.parquet import read_embeddings
 from opiscal.data.rows import from_arrays
 from opiscal.pairs.counts import PairCounts
@@ -21,7 +21,7 @@ from opiscal.pairs.lattice import AskedRange, Lattice, fit_lattice
 from opiscal.pairs.search import nearest_class
 from opiscal.pairs.sorted_rows import SortedRows, sort_rows
 from opiscal.report.assemble import assemble_report
-from opiscal.report.record import ClassSize, Data, Provenance, Report
+from opiscal.report.record import Data, Provenance, Report
 from opiscal.report.settings import EvaluateConfig
 
 Progress = Callable[[str, int, int], None]
@@ -186,7 +186,7 @@ def _data(embeddings: EmbeddingSet, rows: SortedRows) -> Data:
         classes=int(sizes.size),
         classes_scored=int(rows.classes.class_rows.size),
         classes_singleton=int(np.count_nonzero(sizes == 1)),
-        class_size=ClassSize(int(sizes.min()), float(np.median(sizes)), int(sizes.max())),
+        class_size=ClassSizes(int(sizes.min()), float(np.median(sizes)), int(sizes.max())),
     )
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from oracles import accepted, grid_thresholds, mean_over_range, worst_count
 
 # A printed threshold has nine digits; so near to an edge it is that edge.
-SAME_EDGE = 5e-9
+SAME_EDGE = 1.01e-8
 
 
 def nodes(class_edges, low, high, integration="exact"):
@@ -159,9 +159,9 @@ class DoublePrecision:
         return 1.0 - np.searchsorted(self.positive, threshold, side="right") / len(self.positive)
 
     def plateau(self, far):
-        """The largest negative distance with FAR at most `far`, and the next: FAR is one between."""
-        last = int(np.searchsorted(np.arange(1, len(self.negative) + 1) / len(self.negative), far,
-                                   side="right")) - 1  # fmt: skip
+        """The largest negative distance with FAR at most `far`, and the next: it rests between."""
+        share = np.arange(1, len(self.negative) + 1) / len(self.negative)
+        last = int(np.searchsorted(share, far, side="right")) - 1
         return self.negative[last], self.negative[last + 1]
 
     def consistency(self, low, high, epsilon=0.1, steps=1001):

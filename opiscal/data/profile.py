@@ -6,22 +6,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from opiscal.data.embedding_set import DroppedRows, EmbeddingSet, Label
+from opiscal.data.embedding_set import ClassSizes, DroppedRows, EmbeddingSet, Label
 
 # A length this close to 1 is a unit length that was rounded, in float16 at the worst.
 _UNIT_TOLERANCE = 1e-3
 _EXAMPLES = 10
 # Elements of one step of work over all rows.
 _STEP_VALUES = 1 << 16
-
-
-@dataclass(frozen=True, slots=True)
-class ClassSizes:
-    """Rows a class, over all classes."""
-
-    min: int
-    median: float
-    max: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 import math
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -250,13 +250,10 @@ def _write_rows(
 @contextmanager
 def _renamed_when_whole(*targets: Path) -> Iterator[tuple[Path, ...]]:
     """Hand out temporary names beside the targets; rename at the end, or leave nothing."""
-    for target in targets:
-        if target.is_dir():
-            raise InputError(f"cannot write {target}: it is a folder, give the name of a file")
-        if not target.parent.is_dir():
-            raise InputError(f"cannot write {target}: no folder {target.parent}, make it first")
     partial = tuple(t.with_name(f".{t.name}.{os.getpid()}.partial") for t in targets)
     try:
+        for target in targets:
+            _check_place(target)
         yield partial
         for temporary, target in zip(partial, targets, strict=True):
             temporary.replace(target)
@@ -267,4 +264,16 @@ def _renamed_when_whole(*targets: Path) -> Iterator[tuple[Path, ...]]:
         ) from error
     finally:
         for temporary in partial:
-            temporary.unlink(missing_ok=True)
+            # A file system that cannot be written cannot be cleaned, and need not be.
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
+
+
+def _check_place(target: Path) -> None:
+    if target.is_dir():
+        raise InputError(f"cannot write {target}: it is a folder, give the name of a file")
+    # By stat, which says where a name is too long; a pipe or a device would be replaced.
+    if target.exists() and not target.is_file():
+        raise InputError(f"cannot write {target}: it is no plain file, give the name of one")
+    if not target.parent.is_dir():
+        raise InputError(f"cannot write {target}: no folder {target.parent}, make it first")

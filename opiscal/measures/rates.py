@@ -11,9 +11,9 @@ from opiscal.pairs.counts import PairCounts
 Floats = NDArray[np.float64]
 Pool = Literal["pairs", "classes"]
 
-# Printed distances keep nine digits; one that is read back this close to an edge is that edge. No
-# float32 distance lies between the two.
-_SAME_EDGE = 5e-9
+# Printed distances keep nine digits, and 1.00000001 is the next to 1: one that is read back this
+# close to an edge is that edge. No float32 distance lies between the two.
+_SAME_EDGE = 1.01e-8
 
 # Classes whose rates are worked out at a time, so that temporaries stay small.
 _CLASSES_AT_ONCE = 512
@@ -39,7 +39,7 @@ class RateCurve:
     negative: int
 
     def edge_at(self, distance: float) -> int | None:
-        """The edge at a distance, or None where there is none; a ninth digit does not matter."""
+        """The edge at a distance, or None where there is none; a tenth digit does not matter."""
         after = int(np.searchsorted(self.distance, distance))
         for edge in (after, after - 1):
             if 0 <= edge < self.distance.size and (

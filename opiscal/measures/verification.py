@@ -10,8 +10,7 @@ def equal_error_rate(curve: RateCurve) -> tuple[float, float]:
 
     The two cross between neighbouring edges ``k`` and ``k + 1``; whatever the thresholds between
     them do, both rates there lie in ``[min(FAR_k, FRR_{k+1}), max(FAR_{k+1}, FRR_k)]``. Where they
-    are closest they are no farther apart than at the nearer of the two edges, which bounds their
-    mean once more: rates that are equal at an edge have met there.
+    are equal at an edge they have met there, and both bounds are that rate.
 
     Returns
     -------
@@ -32,10 +31,8 @@ def equal_error_rate(curve: RateCurve) -> tuple[float, float]:
     before = max(after - 1, 0)
     low = min(curve.far[before], curve.frr[after])
     high = max(curve.far[after], curve.frr[before])
-    if before < after:
-        half = 0.5 * min(curve.frr[before] - curve.far[before], curve.far[after] - curve.frr[after])
-        low = max(low, curve.far[before] - half, curve.frr[after] - half)
-        high = min(high, curve.far[after] + half, curve.frr[before] + half)
+    if curve.far[after] == curve.frr[after]:
+        low = high = curve.far[after]
     return float(low), float(high)
 
 

@@ -1,16 +1,14 @@
 """Counting every pair: blocks of rows, worked off tile by tile on any number of threads."""
 
-import itertools
 import os
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from opiscal.pairs.blocks import Block, block_rows, plan_blocks
 from opiscal.pairs.kernel import (
     fold_rows,
     reach_of,
@@ -27,62 +25,13 @@ RECALL_CAP = 8
 
 # A tile of products of 256 x 1,024 float32 is 1 MB: it stays in a core's cache while it is counted,
 # and is large enough for the matrix product to run at full speed.
-_TILE_ROWS, _TILE_COLS = 256, 512
+_TILE_ROWS, _TILE_COLS = 256, 1024
 # Tiles one below another whose columns are counted together.
 _PANEL_ROWS = 1024
 # Columns of a tile are walked with this stride; a power of two would put them all in one cache set.
 _PADDING = 32
 
 Progress = Callable[[int], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """Pairs of the rows ``row_start .. row_stop`` with later rows in ``col_start .. col_stop``."""
-
-    kind: Literal["positive", "negative"]
-    row_start: int
-    row_stop: int
-    col_start: int
-    col_stop: int
-
-    @property
-    def pairs(self) -> int:
-        """About how many pairs it holds, for the order of work and for progress."""
-        rows, cols = self.row_stop - self.row_start, self.col_stop - self.col_start
-        return rows * cols // (2 if self.row_start == self.col_start else 1)
-
-
-def plan_blocks(rows: SortedRows) -> tuple[list[Block], list[Block]]:
-    """Blocks of positive and of negative pairs; together every pair of the set once.
-
-    They depend on the rows alone, never on the number of threads, so that every pair is multiplied
-    in the same tile wherever it is counted, and the counts are the same bit for bit.
-    """
-    size = _block_rows(rows.rows)
-    classes = rows.classes
-    positive: list[Block] = []
-    start = 0
-    while start < classes.scored_rows:
-        stop = int(classes.stop[start])
-        if stop - start > size:
-            cuts = [*range(start, stop, size), stop]
-            spans = list(itertools.pairwise(cuts))
-            positive += [Block("positive", *a, *b) for k, a in enumerate(spans) for b in spans[k:]]
-        else:
-            while stop < classes.scored_rows and classes.stop[stop] - start <= size:
-                stop = int(classes.stop[stop])
-            positive.append(Block("positive", start, stop, start, stop))
-        start = stop
-
-    negative = []
-    for top in range(0, classes.labelled, size):
-        bottom = min(top + size, classes.labelled)
-        for left in range(top, rows.rows, size):
-            right = min(left + size, rows.rows)
-            if right > classes.stop[top]:
-                negative.append(Block("negative", top, bottom, left, right))
-    return positive, negative
 
 
 def count_exactly(
@@ -157,14 +106,6 @@ def available_threads() -> int:
         return len(os.sched_getaffinity(0))
     except AttributeError:  # not on every system
         return os.cpu_count() or 1
-
-
-def _block_rows(rows: int) -> int:
-    # Larger blocks fold their histograms less often; smaller ones share out evenly among threads.
-    # Histograms of a row in a block are 16-bit, so a block has fewer than 65,536 rows.
-    if rows <= 8192:
-        return 1024
-    return 2048 if rows <= 16_384 else 4096
 
 
 class _Counter:
@@ -362,7 +303,7 @@ class _Workspace:
         self.places = np.empty((_PANEL_ROWS, _TILE_COLS + _PADDING), np.uint16)
         self.line = np.empty(_TILE_COLS, np.float32)
         self.key_line = np.empty(_TILE_COLS, np.uint32)
-        rows = min(_block_rows(counter.rows.rows), counter.rows.rows)
+        rows = min(block_rows(counter.rows.rows), counter.rows.rows)
         self.row_histogram, self.col_histogram = (
             np.empty((rows, counter.lattice.class_edge.size), np.uint16) for _ in range(2)
         )

@@ -175,15 +175,23 @@ def tally_negative_rows(
     """
     for i in range(tile.shape[0]):
         # Views from the first column on: loops that start at 0 are the ones that vectorise.
-        first, reach, row = first_col[i], reach_row[i], row_vectors[i]
+        first, half, reach, row = first_col[i], half_row[i], reach_row[i], row_vectors[i]
+        dots, half_here = tile[i, first:], half_col[first:]
         reach_here, cols = reach_col[first:], col_vectors[first:]
-        dots = tile[i, first:]
-        _half_squared_line(dots, half_row[i], half_col[first:], row, cols, line)
-        nearer_than_row, nearer_than_col = np.int32(0), np.int32(0)
+        # One pass without a branch; the sums say whether there is something to look at, which is
+        # rare once ranks are settled.
+        near, nearer = np.int32(0), np.int32(0)
         for j in range(dots.size):
-            nearer_than_row += np.int32(line[j] <= reach)
-            nearer_than_col += np.int32(line[j] <= reach_here[j])
-            key_line[j] = _key(line[j], rule)
+            weight = half + half_here[j]
+            u = weight - dots[j]
+            near += np.int32(u <= _NEAR * weight)
+            nearer += np.int32(u <= max(reach, reach_here[j]))
+            key_line[j] = _key(u, rule)
+        if near > 0 or nearer > 0:
+            _half_squared_line(dots, half, half_here, row, cols, line)
+        if near > 0:
+            for j in range(dots.size):
+                key_line[j] = _key(line[j], rule)
         place, histogram = places[i, first:], row_histogram[i]
         for j in range(dots.size):
             edge = edge_of_key[key_line[j]]
@@ -191,36 +199,22 @@ def tally_negative_rows(
             place[j] = class_edge_of_edge[edge]
         for j in range(dots.size):
             histogram[place[j]] += np.uint16(1)
-        # Rare once ranks are settled: the sums above only say that there is something to look at.
-        if nearer_than_row > 0:
-            for j in range(dots.size):
-                if line[j] <= reach and _comes_before(
-                    line[j],
-                    row,
-                    cols[j],
-                    reach,
-                    best_row[i],
-                    order_col[first + j],
-                    best_row_order[i],
-                ):
-                    rank_row[i] += 1
-            if rank_row[i] >= ranks_wanted:
-                reach_row[i] = np.float32(-1)
-        if nearer_than_col > 0:
-            for j in range(dots.size):
-                c = first + j
-                if line[j] <= reach_col[c] and _comes_before(
-                    line[j],
-                    row,
-                    cols[j],
-                    reach_col[c],
-                    best_col[c],
-                    order_row[i],
-                    best_col_order[c],
-                ):
-                    rank_col[c] += 1
-                    if rank_col[c] >= ranks_wanted:
-                        reach_col[c] = np.float32(-1)
+        if nearer == 0:
+            continue
+        for j in range(dots.size):
+            c, u = first + j, line[j]
+            if u <= reach and _comes_before(
+                u, row, cols[j], reach, best_row[i], order_col[c], best_row_order[i]
+            ):
+                rank_row[i] += 1
+            if u <= reach_col[c] and _comes_before(
+                u, row, cols[j], reach_col[c], best_col[c], order_row[i], best_col_order[c]
+            ):
+                rank_col[c] += 1
+                if rank_col[c] >= ranks_wanted:
+                    reach_col[c] = np.float32(-1)
+        if rank_row[i] >= ranks_wanted:
+            reach_row[i] = np.float32(-1)
 
 
 @njit(nogil=True, cache=True)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from opiscal.pairs.key_grid import KeyGrid, fit_key_grid
 from opiscal.pairs.sample import PairSample, sample_pairs
+from opiscal.pairs.sample_quantiles import SampleQuantiles
 from opiscal.pairs.sorted_rows import SortedRows
 
 Floats = NDArray[np.float64]
@@ -22,9 +23,6 @@ _POOL_STEPS = ((0.3, 0.002), (0.03, 0.0005), (0.0, 0.0007))
 # of a percent even where it changes as fast as FAR does.
 _ASKED_FAR = (0.1, 0.01, 0.001, 0.0001)
 _ASKED_REACH, _ASKED_EDGES = 0.2, 1600
-# Accepted pairs of the sample below which its quantiles are too rough to space edges by, and pairs
-# between the quantiles that are trusted: those between are interpolated.
-_SURE_PAIRS, _NODE_PAIRS, _NODE_SHARE = 200, 64, 0.02
 _TAIL_STEP, _TAIL_EDGES = 0.002, 8000
 _LOWEST_PAIRS = 4000
 _POSITIVE_QUANTILES = 1024
@@ -125,7 +123,7 @@ def place_edges(
     sample: PairSample, grid: KeyGrid, asked: AskedRange | None = None, scale: float = 1.0
 ) -> Lattice:
     """Place the edges by the quantiles of a sample; `asked` is in the distances of the sample."""
-    quantiles = _Quantiles(sample)
+    quantiles = SampleQuantiles(sample)
     edge_key = np.unique(np.concatenate([_pool_keys(quantiles, grid, asked), [0, grid.top]]))
     place = _Nearest(edge_key, grid)
 
@@ -160,47 +158,6 @@ def place_edges(
     )
 
 
-class _Quantiles:
-    """Half squared distances at which a FAR or an FRR is reached, by the sample."""
-
-    def __init__(self, sample: PairSample) -> None:
-        self.negative = sample.negative
-        self.positive = sample.positive
-        self.whole = sample.negatives_in_set <= self.negative.size
-        size = max(1, self.negative.size)
-        self.sure_far = min(_SURE_PAIRS / size, 1.0)
-        node = _node_places(self.negative.size)
-        self.node_log_far = np.log((node + 1) / size)
-        self.node = self.negative[node].astype(np.float64)
-        nearer, farther = self._inside(np.array([1.0, 10.0]) * self.sure_far)
-        # Nats of FAR per unit of u at the foot of the sample, which is carried on below it.
-        self.slope = np.log(10.0) / (farther - nearer) if farther > nearer else np.inf
-
-    def _inside(self, far: Floats) -> Floats:
-        if self.node.size == 0:
-            return np.zeros(far.shape)
-        return np.asarray(np.interp(np.log(np.maximum(far, 1e-300)), self.node_log_far, self.node))
-
-    def far(self, far: Floats | float) -> Floats:
-        """Where the FAR is `far`; below the sample's reach the foot is drawn out exponentially."""
-        wanted = np.asarray(far, dtype=np.float64)
-        inside: Floats = self._inside(wanted)
-        if self.whole or not np.isfinite(self.slope):
-            return inside
-        share = np.maximum(wanted, 1e-12) / self.sure_far
-        foot = self._inside(np.array([self.sure_far]))[0]
-        beyond = np.maximum(foot + np.log(share) / self.slope, 0.0)
-        return np.asarray(np.where(share < 1.0, beyond, inside))
-
-    def frr(self, frr: Floats | float) -> Floats:
-        """Where the FRR is `frr`."""
-        size = self.positive.size
-        if size == 0:
-            return np.zeros(np.shape(frr))
-        places = np.clip(np.ceil((1.0 - np.asarray(frr)) * size) - 1, 0, size - 1).astype(np.int64)
-        return np.asarray(self.positive[places], dtype=np.float64)
-
-
 class _Nearest:
     """Picks, of a set of edges, those nearest to given distances."""
 
@@ -226,7 +183,9 @@ def _central(sample: PairSample) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _range_distances(quantiles: _Quantiles, asked: AskedRange, by_rate: int, evenly: int) -> Floats:
+def _range_distances(
+    quantiles: SampleQuantiles, asked: AskedRange, by_rate: int, evenly: int
+) -> Floats:
     """Distances in and a little about a range: at even steps of its rate, and at even distances."""
     if asked.kind == "distance":
         return np.linspace(asked.low, asked.high, by_rate + evenly)
@@ -242,7 +201,7 @@ def _range_distances(quantiles: _Quantiles, asked: AskedRange, by_rate: int, eve
     return np.concatenate([inside, np.linspace(low, high, evenly)])
 
 
-def _pool_keys(quantiles: _Quantiles, grid: KeyGrid, asked: AskedRange | None) -> Keys:
+def _pool_keys(quantiles: SampleQuantiles, grid: KeyGrid, asked: AskedRange | None) -> Keys:
     fars = []
     upper = 1.0
     for lowest, step in _POOL_STEPS:
@@ -276,7 +235,7 @@ def _pool_keys(quantiles: _Quantiles, grid: KeyGrid, asked: AskedRange | None) -
     return np.asarray(everything, dtype=np.int64)
 
 
-def _tied_keys(quantiles: "_Quantiles", grid: KeyGrid, share: float) -> Keys:
+def _tied_keys(quantiles: SampleQuantiles, grid: KeyGrid, share: float) -> Keys:
     """For each distance of many pairs, the edge that takes them all and one that takes none.
 
     A curve jumps there: interpolation across the jump would be wrong on both of its sides.
@@ -287,17 +246,6 @@ def _tied_keys(quantiles: "_Quantiles", grid: KeyGrid, share: float) -> Keys:
         )
     )
     return np.asarray(np.maximum(np.concatenate([tied - 1, tied]), 0), dtype=np.int64)
-
-
-def _node_places(size: int) -> NDArray[np.int64]:
-    """Ranks, from 0 to the last, at least so many pairs apart that their spacing is no accident."""
-    places = [0]
-    while places[-1] < size - 1:
-        # From both ends: a few far pairs must not be spread over all the near ones.
-        from_end = min(places[-1], size - 1 - places[-1])
-        step = max(min(_NODE_PAIRS, 1 + from_end), int(_NODE_SHARE * from_end))
-        places.append(min(places[-1] + step, size - 1))
-    return np.array(places if size else [], dtype=np.int64)
 
 
 def _repeated(ascending: NDArray[np.float32], share: float) -> NDArray[np.float32]:

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from opiscal.pairs.kernel import negatives_of
 from opiscal.pairs.sorted_rows import SortedRows
 
-_ROWS = 1536
-_POSITIVES = 65_536
+_ROWS = 1152
+_POSITIVES = 32_768
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class PairSample:
 
 
 def sample_pairs(rows: SortedRows, seed: int) -> PairSample:
-    """All negatives among 1,536 rows drawn without replacement, and up to 65,536 positives.
+    """All negatives among 1,152 rows drawn without replacement, and up to 32,768 positives.
 
     A set with no more rows, or no more positives, is taken whole.
     """

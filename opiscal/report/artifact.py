@@ -11,6 +11,8 @@ from opiscal.measures.operating_points import OperatingPoint
 from opiscal.report.record import Report, point_to_dict
 
 ARTIFACT_VERSION = 1
+# The largest distance that there is under a metric; that of float32 rows, and to spare.
+_LONGEST = {"cosine": 2.0, "l2": 1e100}
 
 
 def threshold_artifact(report: Report, point: OperatingPoint) -> dict[str, Any]:
@@ -90,15 +92,17 @@ def read_artifact(file: Path) -> tuple[str, float]:
     try:
         document = json.loads(file.read_text(encoding="utf-8"))
         metric, distance = document["metric"], document["distance"]
-        if metric not in ("cosine", "l2") or not isinstance(distance, int | float):
+        if metric not in _LONGEST or type(distance) not in (int, float):
             raise ValueError("metric or distance is not of the right kind")
+        if not 0.0 <= distance <= _LONGEST[metric]:
+            raise ValueError("no distance of that metric")
     except OSError as error:
         raise InputError(
             f"{str(file)!r} cannot be read ({error.strerror}); give a threshold.json"
         ) from error
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(
-            f"{str(file)!r} is not a threshold.json (needs metric and distance); write one with "
-            "'opiscal threshold --far 1e-3 -o threshold.json'"
+            f"{str(file)!r} is not a threshold.json (it needs a metric and a distance of it); "
+            "write one with 'opiscal threshold --far 1e-3 -o threshold.json'"
         ) from error
     return metric, float(distance)

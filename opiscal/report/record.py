@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from opiscal.data.embedding_set import DroppedRows, InputFile, Label, Metric
+from opiscal.data.embedding_set import ClassSizes, DroppedRows, InputFile, Label, Metric
 from opiscal.errors import InputError
 from opiscal.measures.operating_points import OperatingPoint
 from opiscal.pairs.counts import PairCounts
@@ -35,15 +35,6 @@ class Provenance:
 
 
 @dataclass(frozen=True, slots=True)
-class ClassSize:
-    """Rows a class."""
-
-    min: int
-    median: float
-    max: int
-
-
-@dataclass(frozen=True, slots=True)
 class Data:
     """What was read and what of it was used."""
 
@@ -55,7 +46,7 @@ class Data:
     classes: int
     classes_scored: int
     classes_singleton: int
-    class_size: ClassSize
+    class_size: ClassSizes
 
 
 @dataclass(frozen=True, slots=True)

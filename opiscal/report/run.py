@@ -4,8 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from opiscal.data.table import write_table
-from opiscal.errors import InputError
+from opiscal.errors import InputError, UsageError
 from opiscal.pairs.counts_file import load_counts, read_meta, save_counts
 from opiscal.report.class_table import class_table
 from opiscal.report.record import SCHEMA_VERSION, Report, record_from_dict
@@ -41,6 +40,9 @@ def write_run(report: Report, folder: Path, *, plots: bool = True) -> Path:
     InputError
         Where the folder cannot be written, or holds something that is not a run.
     """
+    # It loads pyarrow, which reading a run does not need.
+    from opiscal.data.table import write_table
+
     with writing_run(folder) as place:
         meta = {
             "fingerprint": report.provenance.fingerprint,
@@ -80,16 +82,27 @@ def load(run: str | Path) -> Report:
             "again"
         )
     meta = read_meta(folder / COUNTS_FILE)
-    fingerprint = document.get("provenance", {}).get("fingerprint")
-    if meta.get("fingerprint") != fingerprint:
+    counts = load_counts(folder / COUNTS_FILE)
+    try:
+        fingerprint = document["provenance"]["fingerprint"]
+        if meta.get("fingerprint") != fingerprint:
+            raise InputError(
+                f"{REPORT_FILE} and {COUNTS_FILE} in {str(folder)!r} are of two evaluations "
+                f"({str(fingerprint)[:12]} and {str(meta.get('fingerprint'))[:12]}); evaluate again"
+            )
+        document["settings"] = EvaluateConfig.from_dict(document["settings"])
+        document["counts"] = counts
+        document["nearest_class"] = tuple(json.loads(meta.get("nearest_class", "[]")))
+        report: Report = record_from_dict(Report, document)
+        if not report.metric == report.settings.metric == counts.metric:
+            raise ValueError(f"metric {report.metric!r} over counts for {counts.metric!r}")
+    except InputError:
+        raise
+    except (UsageError, AttributeError, KeyError, TypeError, ValueError) as error:
+        reason = " ".join(str(error).split())[:120]
         raise InputError(
-            f"{REPORT_FILE} and {COUNTS_FILE} in {str(folder)!r} are of two evaluations "
-            f"({str(fingerprint)[:12]} and {str(meta.get('fingerprint'))[:12]}); evaluate again"
-        )
-    document["settings"] = EvaluateConfig.from_dict(document.get("settings", {}))
-    document["counts"] = load_counts(folder / COUNTS_FILE)
-    document["nearest_class"] = tuple(json.loads(meta.get("nearest_class", "[]")))
-    report: Report = record_from_dict(Report, document)
+            f"{str(folder / REPORT_FILE)!r} is damaged or was changed ({reason}); evaluate again"
+        ) from error
     return report
 
 

@@ -128,8 +128,11 @@ def writing_run(folder: Path) -> Iterator[Path]:
 
 
 def write_text(file: Path, text: str) -> None:
-    """Write text as UTF-8 with plain line ends, on every system."""
-    with open(file, "w", encoding="utf-8", newline="\n") as out:
+    """Write text as UTF-8 with plain line ends, on every system.
+
+    Bytes of a file name that are no text, which UTF-8 does not have, become escapes of JSON.
+    """
+    with open(file, "w", encoding="utf-8", errors="backslashreplace", newline="\n") as out:
         out.write(text)
 
 
