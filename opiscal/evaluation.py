@@ -237,7 +237,9 @@ def _provenance(
     if not embeddings.inputs:
         digest = hashlib.sha256(np.ascontiguousarray(embeddings.vectors).data)
         digest.update(np.ascontiguousarray(embeddings.class_of_row).data)
-        digest.update(json.dumps(list(embeddings.labels)).encode())
+        digest.update(json.dumps([embeddings.labels, embeddings.groups]).encode())
+        if embeddings.group_of_row is not None:
+            digest.update(np.ascontiguousarray(embeddings.group_of_row).data)
         identity["inputs"] = [[digest.hexdigest(), embeddings.rows]]
     text = json.dumps(identity, sort_keys=True, ensure_ascii=True)
     return Provenance(

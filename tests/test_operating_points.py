@@ -71,6 +71,23 @@ def test_far_at_most_the_target_and_above_it_at_the_next_edge(pool, data, target
     assert (point.criterion, point.target) == ("far", target)
 
 
+@settings(max_examples=20, deadline=None, derandomize=True)
+@given(exact_sets(), st.randoms(use_true_random=False))
+def test_a_rate_that_occurs_is_reached_and_not_just_missed(data, random):
+    vectors, classes, metric = data
+    table = pair_table(vectors, classes, metric)
+    counts = counted(vectors, classes, metric)
+    curve = rate_curve(counts)
+    edges = curve.distance.tolist()
+    target = random.choice([x for x in curve.far.tolist() if 0 < x < 1] or [0.5])
+    if target * counts.negative >= 3:
+        point = find_point(counts, curve, Utility(), "far", target)
+        assert point.distance == threshold_for_far(table, edges, target)
+    target = random.choice([x for x in curve.frr.tolist() if 0 < x < 1] or [0.5])
+    point = find_point(counts, curve, Utility(), "frr", target)
+    assert point.distance == threshold_for_frr(table, edges, target)
+
+
 @pytest.mark.parametrize("pool", POOLS)
 @settings(max_examples=25, deadline=None, derandomize=True)
 @given(exact_sets(), rates)

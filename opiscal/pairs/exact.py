@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -11,6 +11,7 @@ from threadpoolctl import threadpool_limits
 from opiscal.pairs.blocks import Block, block_rows, plan_blocks
 from opiscal.pairs.kernel import (
     fold_rows,
+    place_negatives,
     reach_of,
     tally_negative_cols,
     tally_negative_rows,
@@ -23,11 +24,12 @@ from opiscal.pairs.tally import Tally
 RECALL_CAP = 8
 """Recall@k is kept for k up to this."""
 
-# A tile of products of 256 x 1,024 float32 is 1 MB: it stays in a core's cache while it is counted,
-# and is large enough for the matrix product to run at full speed.
-_TILE_ROWS, _TILE_COLS = 256, 1024
-# Tiles one below another whose columns are counted together.
-_PANEL_ROWS = 1024
+# A tile of products of 256 x 512 float32 is half a megabyte: it stays in a core's cache while it is
+# counted. Of wide rows the product takes longer than the counting, and runs faster on 512 rows.
+_TILE_COLS = 512
+_TILE_ROWS, _TILE_ROWS_WIDE, _WIDE = 256, 512, 256
+# Tiles whose rows and columns are counted together: a histogram, once fetched, is used often.
+_PANEL_ROWS, _PANEL_COLS = 1024, 1024
 # Columns of a tile are walked with this stride; a power of two would put them all in one cache set.
 _PADDING = 32
 
@@ -130,6 +132,7 @@ class _Counter:
         self.class_index = np.full(rows.rows, -1, np.int64)
         sizes = rows.classes.class_rows
         self.class_index[: rows.classes.scored_rows] = np.repeat(np.arange(sizes.size), sizes)
+        self.tile_rows = _TILE_ROWS_WIDE if rows.vectors.shape[1] >= _WIDE else _TILE_ROWS
         self.lock = threading.Lock()
         self.stopped = threading.Event()
 
@@ -169,8 +172,8 @@ class _Counter:
         reach = [np.full(n, np.inf, np.float32) for n in (r1 - r0, c1 - c0)]
         best = [np.full(n, np.inf) for n in (r1 - r0, c1 - c0)]
         order = [np.full(n, np.iinfo(np.int64).max, np.int64) for n in (r1 - r0, c1 - c0)]
-        for r in range(r0, r1, _TILE_ROWS):
-            r_end = min(r + _TILE_ROWS, r1)
+        for r in range(r0, r1, self.tile_rows):
+            r_end = min(r + self.tile_rows, r1)
             c_last = min(c1, int(classes.stop[r_end - 1]))
             for c in range(max(c0, r), c_last, _TILE_COLS):
                 if self.stopped.is_set():
@@ -221,49 +224,49 @@ class _Counter:
         r0, r1, c0, c1 = block.row_start, block.row_stop, block.col_start, block.col_stop
         pool = np.zeros(self.lattice.edge_key.size, np.uint32)
         row_histogram, col_histogram = space.histograms(r1 - r0, c1 - c0)
-        reach_row, reach_col = self._reach(r0, r1), self._reach(c0, c1)
+        low_row, reach_row = self._reach(r0, r1)
+        low_col, reach_col = self._reach(c0, c1)
         rank_row, rank_col = np.zeros(r1 - r0, np.int32), np.zeros(c1 - c0, np.int32)
         for r in range(r0, r1, _PANEL_ROWS):
             r_end = min(r + _PANEL_ROWS, r1)
-            for c in range(max(c0, int(classes.stop[r])), c1, _TILE_COLS):
-                c_end = min(c + _TILE_COLS, c1)
-                for t in range(r, r_end, _TILE_ROWS):
+            for c in range(max(c0, int(classes.stop[r])), c1, _PANEL_COLS):
+                c_end = min(c + _PANEL_COLS, c1)
+                for t, t_end, left, right in self._tiles(r, r_end, c, c_end):
                     if self.stopped.is_set():
                         return
-                    t_end = min(t + _TILE_ROWS, r_end)
-                    left = max(c, int(classes.stop[t]))
-                    if left >= c_end:
-                        break
-                    row_part, col_part = slice(t - r0, t_end - r0), slice(left - c0, c_end - c0)
-                    tally_negative_rows(
-                        space.product(rows, t, t_end, left, c_end),
+                    row_part, col_part = slice(t - r0, t_end - r0), slice(left - c0, right - c0)
+                    place_negatives(
+                        space.product(rows, t, t_end, left, right),
                         rows.vectors[t:t_end],
-                        rows.vectors[left:c_end],
+                        rows.vectors[left:right],
                         rows.half_norm[t:t_end],
-                        rows.half_norm[left:c_end],
-                        np.clip(classes.stop[t:t_end] - left, 0, c_end - left),
+                        rows.half_norm[left:right],
+                        classes.stop[t:t_end],
+                        left,
                         self.rule,
                         self.edge_of_key,
                         self.class_edge_of_edge,
                         pool,
-                        row_histogram[row_part],
-                        space.places[t - r : t_end - r, left - c :],
+                        space.places[t - r : t_end - r, left - c : right - c],
                         space.line,
                         space.key_line,
+                        low_row[row_part],
                         reach_row[row_part],
                         tally.best[t:t_end],
                         tally.best_order[t:t_end],
                         rank_row[row_part],
+                        low_col[col_part],
                         reach_col[col_part],
-                        tally.best[left:c_end],
-                        tally.best_order[left:c_end],
+                        tally.best[left:right],
+                        tally.best_order[left:right],
                         rank_col[col_part],
                         rows.read_order[t:t_end],
-                        rows.read_order[left:c_end],
+                        rows.read_order[left:right],
                         RECALL_CAP,
                     )
-                stop_row = np.clip(classes.start[c:c_end] - r, 0, r_end - r)
-                tally_negative_cols(space.places, stop_row, col_histogram[c - c0 : c_end - c0])
+                places = space.places[: r_end - r, : c_end - c]
+                tally_negative_rows(places, classes.stop[r:r_end], c, row_histogram[r - r0 :])
+                tally_negative_cols(places, classes.start[c:c_end], r, col_histogram[c - c0 :])
         folded = [
             self._fold(start, stop, histogram)
             for start, stop, histogram in ((r0, r1, row_histogram), (c0, c1, col_histogram))
@@ -278,11 +281,23 @@ class _Counter:
                 )
                 tally.row_negative[start : start + len(moments)] += moments
 
-    def _reach(self, start: int, stop: int) -> np.ndarray:
+    def _tiles(self, r: int, r_end: int, c: int, c_end: int) -> Iterator[tuple[int, int, int, int]]:
+        """The tiles of a panel that hold negatives, each as rows from, to, columns from, to."""
+        for left in range(c, c_end, _TILE_COLS):
+            right = min(left + _TILE_COLS, c_end)
+            for t in range(r, r_end, self.tile_rows):
+                first = max(left, int(self.rows.classes.stop[t]))
+                if first >= right:
+                    break
+                yield t, min(t + self.tile_rows, r_end), first, right
+
+    def _reach(self, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
         """How near a negative of each row must be to matter for its rank; -1 where none does."""
         best, rank = self.tally.best[start:stop], self.tally.rank[start:stop]
         wanted = np.isfinite(best) & (rank < RECALL_CAP) & self.ranks
-        return np.where(wanted, reach_of(best, self.rows.half_norm[start:stop]), np.float32(-1))
+        low, reach = reach_of(best, self.rows.half_norm[start:stop])
+        closed = np.float32(-1)
+        return np.where(wanted, low, closed), np.where(wanted, reach, closed)
 
     def _fold(
         self, start: int, stop: int, histogram: np.ndarray
@@ -299,8 +314,8 @@ class _Workspace:
     """The buffers of one thread."""
 
     def __init__(self, counter: _Counter) -> None:
-        self.tile = np.empty(_TILE_ROWS * _TILE_COLS, np.float32)
-        self.places = np.empty((_PANEL_ROWS, _TILE_COLS + _PADDING), np.uint16)
+        self.tile = np.empty(counter.tile_rows * _TILE_COLS, np.float32)
+        self.places = np.empty((_PANEL_ROWS, _PANEL_COLS + _PADDING), np.uint16)
         self.line = np.empty(_TILE_COLS, np.float32)
         self.key_line = np.empty(_TILE_COLS, np.uint32)
         rows = min(block_rows(counter.rows.rows), counter.rows.rows)

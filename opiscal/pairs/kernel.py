@@ -23,6 +23,8 @@ _NEAR = np.float32(2.0**-16)
 # Two half squared distances closer than this share of the squared lengths are told apart exactly
 # where their order matters: for neighbours.
 _ROUNDING = 2.0**-21
+# Places are 16 bits wide: 32 columns share a cache line, and 256 lines stay in the first cache.
+_LINE_ROWS, _LINE_COLS = 256, 32
 
 
 class KeyRule(NamedTuple):
@@ -69,15 +71,16 @@ def _reach(best, half_norm):
 
 
 @njit(nogil=True, cache=True)
-def reach_of(best: Array, half_norm: Array) -> Array:
-    """The rounded half squared distances up to which rows may be as near as `best`; shape (m,).
+def reach_of(best: Array, half_norm: Array) -> tuple[Array, Array]:
+    """Between which rounded half squared distances rows may be as near as `best`; shapes (m,).
 
     A neighbour that near is no longer than ``sqrt(h) + sqrt(best)``, which bounds the rounding.
     """
-    out = np.empty(best.size, np.float32)
+    low, reach = np.empty(best.size, np.float32), np.empty(best.size, np.float32)
     for k in range(best.size):
-        out[k] = _reach(best[k], np.float64(half_norm[k]))
-    return out
+        reach[k] = _reach(best[k], np.float64(half_norm[k]))
+        low[k] = np.float32(2.0 * best[k] - np.float64(reach[k]))
+    return low, reach
 
 
 @njit(nogil=True, cache=True)
@@ -127,33 +130,33 @@ def negatives_of(tile: Array, vectors: Array, half_norm: Array, class_id: Array)
 
 
 @njit(nogil=True, cache=True)
-def _comes_before(u, a, b, reach, best, order, best_order):
-    if u < 2.0 * best - reach:
-        return True
+def _comes_before(a, b, best, order, best_order):
     exact = _half_squared_difference(a, b)
     return exact < best or (exact == best and order < best_order)
 
 
 @njit(nogil=True, cache=True)
-def tally_negative_rows(
+def place_negatives(
     tile: Array,
     row_vectors: Array,
     col_vectors: Array,
     half_row: Array,
     half_col: Array,
-    first_col: Array,
+    class_stop: Array,
+    left: int,
     rule: KeyRule,
     edge_of_key: Array,
     class_edge_of_edge: Array,
     pool: Array,
-    row_histogram: Array,
     places: Array,
     line: Array,
     key_line: Array,
+    low_row: Array,
     reach_row: Array,
     best_row: Array,
     best_row_order: Array,
     rank_row: Array,
+    low_col: Array,
     reach_col: Array,
     best_col: Array,
     best_col_order: Array,
@@ -162,20 +165,20 @@ def tally_negative_rows(
     order_col: Array,
     ranks_wanted: int,
 ) -> None:
-    """Count the negative pairs of one tile in the pool and for their rows; note the place of each.
+    """Count the negative pairs of one tile in the pool; note the place of each for its two rows.
 
-    Rows are in class order, so row ``i`` meets other classes from column ``first_col[i]`` on. Each
-    row is counted into its own small histogram, so that no write is scattered, however many
-    classes.
+    Rows are in class order, so row ``i`` meets other classes from place ``class_stop[i]`` on; the
+    tile begins at place `left`.
 
     A rank is the number of negatives nearer than the best positive (`best_row`, `best_col`), those
-    as near but read earlier included. Negatives are looked at up to `reach_row` and `reach_col`,
-    and told from the best by the rows themselves where rounding might hide the order. A rank is
-    not counted past `ranks_wanted`, where the reach is set to -1.
+    as near but read earlier included. A negative is nearer below `low_row` and `low_col`, and is
+    told from the best by the rows themselves from there to `reach_row` and `reach_col`, where
+    rounding might hide the order. A rank is not counted past `ranks_wanted`, where both are -1.
     """
     for i in range(tile.shape[0]):
         # Views from the first column on: loops that start at 0 are the ones that vectorise.
-        first, half, reach, row = first_col[i], half_row[i], reach_row[i], row_vectors[i]
+        first = min(max(class_stop[i] - left, 0), tile.shape[1])
+        half, reach, row = half_row[i], reach_row[i], row_vectors[i]
         dots, half_here = tile[i, first:], half_col[first:]
         reach_here, cols = reach_col[first:], col_vectors[first:]
         # One pass without a branch; the sums say whether there is something to look at, which is
@@ -192,43 +195,72 @@ def tally_negative_rows(
         if near > 0:
             for j in range(dots.size):
                 key_line[j] = _key(line[j], rule)
-        place, histogram = places[i, first:], row_histogram[i]
+        place = places[i, first:]
         for j in range(dots.size):
             edge = edge_of_key[key_line[j]]
             pool[edge] += np.uint32(1)
             place[j] = class_edge_of_edge[edge]
-        for j in range(dots.size):
-            histogram[place[j]] += np.uint16(1)
         if nearer == 0:
             continue
+        # Surely nearer than the best, or so near to it that the rows must be looked at.
+        low = low_row[i]
+        low_here, rank_here = low_col[first:], rank_col[first:]
+        sure, close = np.int32(0), np.int32(0)
         for j in range(dots.size):
-            c, u = first + j, line[j]
-            if u <= reach and _comes_before(
-                u, row, cols[j], reach, best_row[i], order_col[c], best_row_order[i]
-            ):
-                rank_row[i] += 1
-            if u <= reach_col[c] and _comes_before(
-                u, row, cols[j], reach_col[c], best_col[c], order_row[i], best_col_order[c]
-            ):
-                rank_col[c] += 1
-                if rank_col[c] >= ranks_wanted:
-                    reach_col[c] = np.float32(-1)
+            u = line[j]
+            sure += np.int32(u < low)
+            rank_here[j] += np.int32(u < low_here[j])
+            close += np.int32((u >= low) & (u <= reach))
+            close += np.int32((u >= low_here[j]) & (u <= reach_here[j]))
+        rank_row[i] += sure
+        if close > 0:
+            for j in range(dots.size):
+                c, u = first + j, line[j]
+                if low <= u <= reach and _comes_before(
+                    row, cols[j], best_row[i], order_col[c], best_row_order[i]
+                ):
+                    rank_row[i] += 1
+                if low_col[c] <= u <= reach_col[c] and _comes_before(
+                    row, cols[j], best_col[c], order_row[i], best_col_order[c]
+                ):
+                    rank_col[c] += 1
+        for j in range(dots.size):
+            done = rank_here[j] >= ranks_wanted
+            reach_here[j] = np.float32(-1) if done else reach_here[j]
+            low_here[j] = np.float32(-1) if done else low_here[j]
         if rank_row[i] >= ranks_wanted:
             reach_row[i] = np.float32(-1)
+            low_row[i] = np.float32(-1)
 
 
 @njit(nogil=True, cache=True)
-def tally_negative_cols(places: Array, stop_row: Array, col_histogram: Array) -> None:
-    """Count for their columns the places that were noted: column ``j`` in rows before
-    ``stop_row[j]``.
+def tally_negative_rows(places: Array, class_stop: Array, left: int, row_histogram: Array) -> None:
+    """Count for their rows the places that were noted, of columns from place `left` on.
 
-    By the order of classes these are just the pairs that the rows counted. Many rows at a time, so
-    that a histogram, once fetched, is used often.
+    Row ``i`` has negatives from place ``class_stop[i]`` on. Each row is counted into a small
+    histogram of its own, so that no write is scattered, however many classes.
     """
-    for j in range(stop_row.size):
-        histogram = col_histogram[j]
-        for i in range(stop_row[j]):
-            histogram[places[i, j]] += np.uint16(1)
+    for i in range(class_stop.size):
+        here, histogram = places[i, max(class_stop[i] - left, 0) :], row_histogram[i]
+        for j in range(here.size):
+            histogram[here[j]] += np.uint16(1)
+
+
+@njit(nogil=True, cache=True)
+def tally_negative_cols(places: Array, class_start: Array, top: int, col_histogram: Array) -> None:
+    """Count for their columns the places that were noted, of rows from place `top` on.
+
+    Column ``j`` has negatives before its class begins, at place ``class_start[j]``: by the order of
+    classes these are just the pairs that the rows counted.
+    """
+    rows = places.shape[0]
+    for left in range(0, class_start.size, _LINE_COLS):
+        for first in range(0, rows, _LINE_ROWS):
+            for j in range(left, min(left + _LINE_COLS, class_start.size)):
+                stop = min(class_start[j] - top, rows, first + _LINE_ROWS)
+                here, histogram = places[first : max(first, stop), j], col_histogram[j]
+                for i in range(here.size):
+                    histogram[here[i]] += np.uint16(1)
 
 
 @njit(nogil=True, cache=True)
@@ -317,3 +349,27 @@ def fold_rows(
                 accepted += np.uint32(line[e])
             moments[r, m] += accepted
             start = moment_stop[m]
+
+
+@njit(nogil=True, cache=True)
+def sum_squares(
+    row_positive: Array,
+    row_negative: Array,
+    class_of_row: Array,
+    positive_squares: Array,
+    negative_squares: Array,
+    products: Array,
+) -> None:
+    """Sums over the rows of each class of ``p^2``, ``n^2`` and ``p n`` at each moment edge.
+
+    ``p`` and ``n`` are the positives and negatives of a row up to the edge; the rows' counts are
+    given edge by edge.
+    """
+    for r in range(class_of_row.size):
+        p, n, c = np.int64(0), np.int64(0), class_of_row[r]
+        for m in range(row_positive.shape[1]):
+            p += np.int64(row_positive[r, m])
+            n += np.int64(row_negative[r, m])
+            positive_squares[c, m] += p * p
+            negative_squares[c, m] += n * n
+            products[c, m] += p * n

@@ -57,7 +57,7 @@ def _positives(rows: SortedRows, rng: np.random.Generator) -> NDArray[np.float32
     out = np.empty(first.size, np.float32)
     for start in range(0, first.size, _ROWS):
         part = slice(start, start + _ROWS)
-        steps = rows.vectors[first[part]].astype(np.float64) - rows.vectors[second[part]]
+        steps = rows.vectors[first[part]] - rows.vectors[second[part]]
         out[part] = 0.5 * np.einsum("ij,ij->i", steps, steps)
     return out
 
@@ -71,10 +71,13 @@ def _positive_places(
     if pairs.sum() == 0:
         return np.empty(0, np.int64), np.empty(0, np.int64)
     if pairs.sum() <= _POSITIVES:
-        upper = [np.triu_indices(n, 1) for n in sizes]
-        first = np.concatenate([s + i for s, (i, _) in zip(starts, upper, strict=True)])
-        second = np.concatenate([s + j for s, (_, j) in zip(starts, upper, strict=True)])
-        return first, second
+        first, second = [], []
+        for size in np.unique(sizes):
+            i, j = np.triu_indices(size, 1)
+            of_size = starts[sizes == size, None]
+            first.append((of_size + i).ravel())
+            second.append((of_size + j).ravel())
+        return np.concatenate(first), np.concatenate(second)
     drawn = np.sort(rng.choice(sizes.size, _POSITIVES, p=pairs / pairs.sum()))
     a = rng.integers(0, sizes[drawn])
     b = rng.integers(0, sizes[drawn] - 1)

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from opiscal.data.embedding_set import EmbeddingSet
 
-_COPY_ROWS = 4096
+_COPY_ROWS = 256
 _MEDIAN_ROWS = 1001
 _LARGEST_OF_UNIT_ROWS = 2.0
 
@@ -140,7 +140,8 @@ def sort_rows(embeddings: EmbeddingSet) -> SortedRows:
     given = embeddings.vectors
     # An odd number of rows: the median is then a value of the data, and integers stay integers.
     some = given[:: max(1, len(given) // _MEDIAN_ROWS)]
-    centre = np.median(some[: len(some) - 1 + len(some) % 2], axis=0).astype(np.float64)
+    columns = np.ascontiguousarray(some[: len(some) - 1 + len(some) % 2].T)
+    centre = np.median(columns, axis=1).astype(np.float64)
     scale = 1.0
     if embeddings.metric == "l2":
         reach = max(

@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 from opiscal.data.embedding_set import Label, Metric
 from opiscal.errors import UsageError
 from opiscal.pairs.counts import ClassCounts, Counts, NeighbourRanks, PairCounts
+from opiscal.pairs.kernel import sum_squares
 from opiscal.pairs.lattice import Lattice
 from opiscal.pairs.sorted_rows import SortedRows
 
-_FOLD_ROWS = 8192
 _NOWHERE = np.iinfo(np.int64).max
 
 
@@ -162,18 +162,8 @@ class Tally:
         return NeighbourRanks(rank=self.rank[:scored][in_reading], cap=cap)
 
     def _squares(self, class_rows: Counts) -> tuple[Counts, Counts, Counts]:
-        stops = np.cumsum(class_rows)
         shape = (class_rows.size, self.row_positive.shape[1])
         out = (np.zeros(shape, np.int64), np.zeros(shape, np.int64), np.zeros(shape, np.int64))
-        first = 0
-        while first < class_rows.size:
-            begin = int(stops[first] - class_rows[first])
-            last = max(first + 1, int(np.searchsorted(stops, begin + _FOLD_ROWS, side="right")))
-            end = int(stops[last - 1])
-            offsets = stops[first:last] - class_rows[first:last] - begin
-            p = np.cumsum(self.row_positive[begin:end], axis=1, dtype=np.int64)
-            n = np.cumsum(self.row_negative[begin:end], axis=1, dtype=np.int64)
-            for target, value in zip(out, (p * p, n * n, p * n), strict=True):
-                target[first:last] = np.add.reduceat(value, offsets, axis=0)
-            first = last
+        class_of_row = np.repeat(np.arange(class_rows.size), class_rows)
+        sum_squares(self.row_positive, self.row_negative, class_of_row, *out)
         return out

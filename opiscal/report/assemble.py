@@ -5,7 +5,12 @@ import numpy as np
 from opiscal.data.embedding_set import Label
 from opiscal.errors import InconclusiveError
 from opiscal.measures.calibration_range import CalibrationRange, find_range
-from opiscal.measures.operating_points import OperatingPoint, expected_errors, threshold_scales
+from opiscal.measures.operating_points import (
+    WIDE_ERRORS,
+    OperatingPoint,
+    expected_errors,
+    threshold_scales,
+)
 from opiscal.measures.opis import Integration, epsilon_opis, mean_over_range, opis
 from opiscal.measures.rates import RateCurve, rate_curve
 from opiscal.measures.retrieval import RECALL_AT, recall_at
@@ -111,7 +116,12 @@ def assemble_report(
         retrieval=_retrieval(ranks),
         differential=None,
         confidence=config.confidence,
-        warnings=tuple(_data_notices(data) + _range_notices(found, curve) + notices),
+        warnings=tuple(
+            _data_notices(data)
+            + _range_notices(found, curve)
+            + notices
+            + _wide_notices(points, curve)
+        ),
         counts=counts,
         nearest_class=nearest_class,
     )
@@ -200,6 +210,19 @@ def _range_notices(found: CalibrationRange, curve: RateCurve) -> list[Notice]:
                 )
             )
     return notices
+
+
+def _wide_notices(points: list[OperatingPoint], curve: RateCurve) -> list[Notice]:
+    wide = [f"{point.target:g}" for point in points if is_wide(point, curve)]
+    if not wide:
+        return []
+    return [
+        Notice(
+            "wide",
+            f"fewer than {WIDE_ERRORS} false accepts are expected at FAR {', '.join(wide)}: the "
+            "true rates at these operating points may be far from the targets",
+        )
+    ]
 
 
 def _data_notices(data: Data) -> list[Notice]:
