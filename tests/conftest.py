@@ -37,6 +37,13 @@ class Answer:
         assert self.err.count("\n") == 1, self.err
         return self.err.removesuffix("\n")
 
+    def warning(self, code: str) -> str:
+        """The one warning of a code among the lines on stderr, which are all warnings."""
+        lines = self.err.splitlines()
+        assert all(line.startswith("opiscal: warning: ") for line in lines), self.err
+        (found,) = (line for line in lines if line.endswith(f"[{code}]"))
+        return found
+
 
 Cli = Callable[..., Answer]
 
