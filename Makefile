@@ -38,6 +38,7 @@ tests: $(VENV)/installed-dev
 
 bench: $(VENV)/installed-dev
 	$(BIN)/python benchmarks/exact.py
+	$(BIN)/python benchmarks/command.py
 
 sample-data: $(VENV)/installed-dev
 	$(BIN)/python sample_data/make.py

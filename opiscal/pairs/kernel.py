@@ -301,18 +301,25 @@ def tally_positives(
         _half_squared_line(
             tile[i, here], half_row[i], half_col[here], row_vectors[i], col_vectors[here], line
         )
-        histogram = class_histogram[class_slot[i]]
-        for j in range(first_col[i], stop_col[i]):
-            u = line[j - first_col[i]]
+        histogram, row_moment = class_histogram[class_slot[i]], row_moments[i]
+        col_moment, reach_here = col_moments[here], reach_col[here]
+        reach = reach_row[i]
+        close = np.int32(0)
+        for j in range(reach_here.size):
+            u = line[j]
             edge = edge_of_key[_key(u, rule)]
             place = class_edge_of_edge[edge]
             moment = moment_edge_of_class_edge[place]
             pool[edge] += np.uint32(1)
             histogram[place] += np.uint32(1)
-            row_moments[i, moment] += np.uint32(1)
-            col_moments[j, moment] += np.uint32(1)
-            near_row, near_col = u <= reach_row[i], u <= reach_col[j]
-            if near_row or near_col:
+            row_moment[moment] += np.uint32(1)
+            col_moment[j, moment] += np.uint32(1)
+            close += np.int32((u <= reach) | (u <= reach_here[j]))
+        if close == 0:
+            continue
+        for j in range(first_col[i], stop_col[i]):
+            u = line[j - first_col[i]]
+            if u <= reach_row[i] or u <= reach_col[j]:
                 exact = _half_squared_difference(row_vectors[i], col_vectors[j])
                 if exact < best_row[i] or (
                     exact == best_row[i] and order_col[j] < best_row_order[i]
