@@ -15,6 +15,7 @@ from opiscal.cli.console import (
 )
 
 if TYPE_CHECKING:
+    from opiscal.data.embedding_set import ColumnNames
     from opiscal.report.record import Report
 
 
@@ -103,13 +104,12 @@ def threshold(
 
 def _report(
     source: list[str] | None,
-    columns: object,
+    columns: "ColumnNames",
     metric: str,
     threads: int | None,
     seed: int,
     quiet: bool,
 ) -> "Report":
-    from opiscal.data.embedding_set import ColumnNames
     from opiscal.errors import UsageError
     from opiscal.report.run import load
 
@@ -126,7 +126,6 @@ def _report(
     from opiscal.evaluation import evaluate_files
     from opiscal.report.settings import EvaluateConfig
 
-    assert isinstance(columns, ColumnNames)
     config = EvaluateConfig(
         metric=metric,  # type: ignore[arg-type]  # checked there, with a message
         threads=threads,
