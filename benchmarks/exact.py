@@ -18,7 +18,8 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from opiscal.data.embedding_set import DroppedRows, EmbeddingSet
-from opiscal.pairs.exact import RECALL_CAP, available_threads, count_exactly
+from opiscal.pairs.exact import available_threads, count_exactly
+from opiscal.pairs.kernel.ranks import RECALL_CAP
 from opiscal.pairs.lattice import fit_lattice
 from opiscal.pairs.sorted_rows import sort_rows
 

@@ -16,7 +16,8 @@ from opiscal.data.embedding_set import ClassSizes, ColumnNames, EmbeddingSet, La
 from opiscal.data.parquet import read_embeddings
 from opiscal.data.rows import from_arrays
 from opiscal.pairs.counts import PairCounts
-from opiscal.pairs.exact import RECALL_CAP, available_threads, count_exactly
+from opiscal.pairs.exact import available_threads, count_exactly
+from opiscal.pairs.kernel.ranks import RECALL_CAP
 from opiscal.pairs.lattice import AskedRange, Lattice, fit_lattice
 from opiscal.pairs.search import nearest_class
 from opiscal.pairs.sorted_rows import SortedRows, sort_rows

@@ -16,7 +16,8 @@ from oracles import (
 from opiscal.data.embedding_set import RowPolicy
 from opiscal.data.rows import from_arrays
 from opiscal.pairs.blocks import plan_blocks
-from opiscal.pairs.exact import RECALL_CAP, count_exactly
+from opiscal.pairs.exact import count_exactly
+from opiscal.pairs.kernel.ranks import RECALL_CAP
 from opiscal.pairs.lattice import fit_lattice
 from opiscal.pairs.sorted_rows import sort_rows
 

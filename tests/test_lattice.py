@@ -315,12 +315,25 @@ def test_tables_name_the_first_edge_that_accepts():
     keys = np.concatenate([keys, lattice.edge_key, [0, lattice.grid.top]])
     edge = lattice.edge_of_key()[keys].astype(np.int64)
     np.testing.assert_array_equal(edge, np.searchsorted(lattice.edge_key, keys))
+    place = lattice.class_edge_of_key()[keys].astype(np.int64)
+    class_key = lattice.edge_key[lattice.class_edge]
+    np.testing.assert_array_equal(place, np.searchsorted(class_key, keys))
     edges = np.arange(lattice.distance.size)
-    place = lattice.class_edge_of_edge()[edges].astype(np.int64)
-    np.testing.assert_array_equal(place, np.searchsorted(lattice.class_edge, edges))
-    places = np.arange(lattice.class_edge.size)
-    moment = lattice.moment_edge_of_class_edge()[places].astype(np.int64)
-    np.testing.assert_array_equal(moment, np.searchsorted(lattice.moment_edge, places))
+    moment = lattice.moment_of_edge()[edges].astype(np.int64)
+    moment_edge = lattice.class_edge[lattice.moment_edge]
+    np.testing.assert_array_equal(moment, np.searchsorted(moment_edge, edges))
+
+
+def test_beyond_the_near_pairs_pool_edges_are_class_edges(random_sets):
+    for lattice, counts in random_sets:
+        near = lattice.class_edge[lattice.near]
+        farther = np.arange(near, lattice.distance.size)
+        np.testing.assert_array_equal(lattice.class_edge[lattice.near :], farther)
+        assert lattice.near in lattice.moment_edge
+        assert np.all(lattice.moment_edge[:-1] <= lattice.near)
+        assert lattice.near_key == lattice.edge_key[near]
+        # The default range lies among the near pairs.
+        assert far(counts)[near] >= 0.1
 
 
 # Asked ranges

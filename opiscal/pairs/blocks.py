@@ -6,6 +6,9 @@ from typing import Literal
 
 from opiscal.pairs.sorted_rows import SortedRows
 
+# Positives are few, in few stretches of rows: smaller blocks share them out evenly.
+_POSITIVE_SHARE = 4
+
 
 @dataclass(frozen=True, slots=True)
 class Block:
@@ -33,15 +36,16 @@ def plan_blocks(rows: SortedRows) -> tuple[list[Block], list[Block]]:
     size = block_rows(rows.rows)
     classes = rows.classes
     positive: list[Block] = []
+    size_of_positives = size // _POSITIVE_SHARE
     start = 0
     while start < classes.scored_rows:
         stop = int(classes.stop[start])
-        if stop - start > size:
-            cuts = [*range(start, stop, size), stop]
+        if stop - start > size_of_positives:
+            cuts = [*range(start, stop, size_of_positives), stop]
             spans = list(itertools.pairwise(cuts))
             positive += [Block("positive", *a, *b) for k, a in enumerate(spans) for b in spans[k:]]
         else:
-            while stop < classes.scored_rows and classes.stop[stop] - start <= size:
+            while stop < classes.scored_rows and classes.stop[stop] - start <= size_of_positives:
                 stop = int(classes.stop[stop])
             positive.append(Block("positive", start, stop, start, stop))
         start = stop

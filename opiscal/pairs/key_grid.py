@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from opiscal.pairs.kernel import KeyRule, keys_of
+from opiscal.pairs.kernel.keys import KeyRule, keys_of
 from opiscal.pairs.sorted_rows import SortedRows
 
 _FINEST_SHIFT, _COARSEST_SHIFT = 2, 9

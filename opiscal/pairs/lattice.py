@@ -16,8 +16,14 @@ Keys = NDArray[np.int64]
 
 DEFAULT_FAR_RANGE = (0.01, 0.1)
 
-# Steps of log FAR between neighbouring pool edges: (down to this FAR, step). At most 1 % is
-# promised wherever more than 10,000 negatives are accepted.
+# Pairs up to this FAR, or to the end of an asked range that reaches farther, are near: they have
+# dense pool edges and moment edges. Beyond it pool edges are class edges too, and a pair is counted
+# once for both; at most 1 % of FAR between edges is promised there as well.
+_NEAR_FAR = 0.125
+_FAR_STEP = 0.006
+# Where lengths differ so much, each row of the sample is a step of its own: finer steps are needed.
+_FAR_STEP_OF_UNLIKE_ROWS, _UNLIKE_LENGTHS = 0.002, 4.0
+# Steps of log FAR between neighbouring near pool edges: (down to this FAR, step).
 _POOL_STEPS = ((0.3, 0.002), (0.03, 0.0005), (0.0, 0.0007))
 # The FARs that people ask for get edges twice as dense about them: FRR is then read off to a tenth
 # of a percent even where it changes as fast as FAR does.
@@ -36,9 +42,9 @@ _RANGE_EDGES, _RANGE_EVEN_EDGES = 340, 112
 # The sample misses a FAR by a few percent: edges reach this factor beyond an asked range.
 _RANGE_SLACK = 1.25
 _CLASS_EDGES_PER_DECADE = 16
-_CLASS_EDGES_FAR, _CLASS_EDGES_POSITIVE, _CLASS_EDGES_EVEN = 64, 48, 24
+_CLASS_EDGES_POSITIVE, _CLASS_EDGES_EVEN = 48, 24
 _MOMENT_RANGE_EDGES, _MOMENT_RANGE_EVEN_EDGES = 44, 14
-_MOMENT_EDGES_FAR, _MOMENT_EDGES_POSITIVE = 12, 8
+_MOMENT_EDGES_POSITIVE = 8
 _DECADES = -np.arange(1.0, 7.0)
 
 
@@ -65,6 +71,9 @@ class Lattice:
     distance : float64 array of shape (edges,)
     class_edge : int64 array of shape (class edges,)
         Indices into the pool edges; the last is the last edge.
+    near : int
+        The class edge up to which pairs are near. Beyond it every pool edge is a class edge, and
+        only the last is a moment edge.
     moment_edge : int64 array of shape (moment edges,)
         Indices into the class edges; the last is the last edge.
     """
@@ -73,6 +82,7 @@ class Lattice:
     edge_key: Keys
     distance: Floats
     class_edge: NDArray[np.int64]
+    near: int
     moment_edge: NDArray[np.int64]
 
     def same_edges(self, other: "Lattice") -> bool:
@@ -81,21 +91,31 @@ class Lattice:
             self.grid == other.grid
             and np.array_equal(self.edge_key, other.edge_key)
             and np.array_equal(self.class_edge, other.class_edge)
+            and self.near == other.near
             and np.array_equal(self.moment_edge, other.moment_edge)
         )
 
+    @property
+    def near_key(self) -> int:
+        """Key up to and with which pairs are near."""
+        return int(self.edge_key[self.class_edge[self.near]])
+
     def edge_of_key(self) -> NDArray[np.uint16]:
-        """For every key the first edge that accepts it: the look-up table of the counting loops."""
-        widths = np.diff(self.edge_key, prepend=-1)
-        return np.repeat(np.arange(self.edge_key.size, dtype=np.uint16), widths)
+        """For every key the first pool edge that accepts it."""
+        return _first_at_or_above(self.edge_key)
 
-    def class_edge_of_edge(self) -> NDArray[np.uint16]:
-        """For every pool edge the first class edge at or above it."""
-        return np.searchsorted(self.class_edge, np.arange(self.edge_key.size)).astype(np.uint16)
+    def class_edge_of_key(self) -> NDArray[np.uint16]:
+        """For every key the first class edge that accepts it."""
+        return _first_at_or_above(self.edge_key[self.class_edge])
 
-    def moment_edge_of_class_edge(self) -> NDArray[np.uint16]:
-        """For every class edge the first moment edge at or above it."""
-        return np.searchsorted(self.moment_edge, np.arange(self.class_edge.size)).astype(np.uint16)
+    def moment_of_edge(self) -> NDArray[np.uint16]:
+        """For every pool edge the first moment edge at or above it."""
+        return _first_at_or_above(self.class_edge[self.moment_edge])
+
+
+def _first_at_or_above(ascending: NDArray[np.int64]) -> NDArray[np.uint16]:
+    """For every number from 0 to the last of some which of them is the first at or above it."""
+    return np.repeat(np.arange(ascending.size, dtype=np.uint16), np.diff(ascending, prepend=-1))
 
 
 def fit_lattice(rows: SortedRows, seed: int, asked: AskedRange | None = None) -> Lattice:
@@ -124,21 +144,30 @@ def place_edges(
 ) -> Lattice:
     """Place the edges by the quantiles of a sample; `asked` is in the distances of the sample."""
     quantiles = SampleQuantiles(sample)
-    edge_key = np.unique(np.concatenate([_pool_keys(quantiles, grid, asked), [0, grid.top]]))
-    place = _Nearest(edge_key, grid)
-
     ranges = [AskedRange("far", *DEFAULT_FAR_RANGE), *([asked] if asked is not None else [])]
+    near_key = int(grid.keys(np.array([_near_end(quantiles, ranges)]))[0])
+    near = _pool_keys(quantiles, grid, asked)
+    far_step = _FAR_STEP if sample.lengths < _UNLIKE_LENGTHS else _FAR_STEP_OF_UNLIKE_ROWS
+    edge_key = np.unique(
+        np.concatenate(
+            [
+                near[near <= near_key],
+                _far_keys(quantiles, grid, near_key, far_step),
+                [0, near_key, grid.top],
+            ]
+        )
+    )
+    place = _Nearest(edge_key, grid)
     decades = np.logspace(-6, -2, 4 * _CLASS_EDGES_PER_DECADE, endpoint=False)
-    top = float(grid.values(np.array([grid.top]))[0])
-    upper = np.sqrt(2.0 * quantiles.far(0.125))
-    class_edge = place.edges(
+    picked = place.edges(
         *(_range_distances(quantiles, r, _RANGE_EDGES, _RANGE_EVEN_EDGES) for r in ranges),
         _distance(quantiles.far(np.append(decades, 10.0**_DECADES))),
-        np.linspace(upper, _distance(quantiles.far(1.0)), _CLASS_EDGES_FAR),
         _distance(quantiles.frr(np.linspace(1.0, 0.0, _CLASS_EDGES_POSITIVE))),
-        np.linspace(0.0, np.sqrt(2.0 * top), _CLASS_EDGES_EVEN),
+        _even_distances(grid),
         _distance(grid.values(_tied_keys(quantiles, grid, _CLASS_TIE))),
     )
+    farther = np.flatnonzero(edge_key >= near_key)
+    class_edge = np.union1d(picked, farther)
     within = _Nearest(edge_key[class_edge], grid)
     moment_edge = within.edges(
         *(
@@ -146,16 +175,27 @@ def place_edges(
             for r in ranges
         ),
         _distance(quantiles.far(10.0**_DECADES)),
-        np.linspace(upper, _distance(quantiles.far(1.0)), _MOMENT_EDGES_FAR),
         _distance(quantiles.frr(np.linspace(1.0, 0.0, _MOMENT_EDGES_POSITIVE))),
     )
+    last = class_edge.size - 1
+    near_edge = last - (farther.size - 1)
     return Lattice(
         grid=grid,
         edge_key=edge_key,
         distance=_distance(grid.values(edge_key)) * scale,
         class_edge=class_edge,
-        moment_edge=moment_edge,
+        near=near_edge,
+        moment_edge=np.union1d(moment_edge[moment_edge <= near_edge], [near_edge, last]),
     )
+
+
+def _near_end(quantiles: SampleQuantiles, ranges: list[AskedRange]) -> float:
+    """The half squared distance up to which pairs are near."""
+    ends = [float(quantiles.far(_NEAR_FAR))]
+    for asked in ranges:
+        farthest = _range_distances(quantiles, asked, 2, 2).max()
+        ends.append(0.5 * float(farthest) ** 2)
+    return max(ends)
 
 
 class _Nearest:
@@ -199,6 +239,25 @@ def _range_distances(
         wider = quantiles.frr(np.array([higher, asked.low / _RANGE_SLACK]))
     low, high = _distance(wider)
     return np.concatenate([inside, np.linspace(low, high, evenly)])
+
+
+def _even_distances(grid: KeyGrid) -> Floats:
+    top = grid.values(np.array([grid.top]))[0]
+    return np.linspace(0.0, np.sqrt(2.0 * top), _CLASS_EDGES_EVEN)
+
+
+def _far_keys(quantiles: SampleQuantiles, grid: KeyGrid, near_key: int, step: float) -> Keys:
+    """Keys of the edges beyond the near pairs, for the pool and for classes."""
+    steps = np.exp(np.arange(0.0, np.log(_NEAR_FAR) - step, -step))
+    keys = np.concatenate(
+        [
+            grid.keys(quantiles.far(steps)),
+            grid.keys(quantiles.frr(np.linspace(1.0, 0.0, _CLASS_EDGES_POSITIVE))),
+            grid.keys(0.5 * _even_distances(grid) ** 2),
+            _tied_keys(quantiles, grid, _CLASS_TIE),
+        ]
+    )
+    return np.asarray(keys[keys > near_key])
 
 
 def _pool_keys(quantiles: SampleQuantiles, grid: KeyGrid, asked: AskedRange | None) -> Keys:
@@ -249,9 +308,9 @@ def _tied_keys(quantiles: SampleQuantiles, grid: KeyGrid, share: float) -> Keys:
 
 
 def _repeated(ascending: NDArray[np.float32], share: float) -> NDArray[np.float32]:
-    if ascending.size == 0:
-        return ascending
-    ends = np.append(np.flatnonzero(np.diff(ascending)), ascending.size - 1)
-    times = np.diff(ends, prepend=-1)
-    often = times > max(1.0, share * ascending.size)
-    return np.asarray(ascending[ends[often]])
+    """The values that more than this share of a sample, and more than one of it, are equal to."""
+    often = max(1.0, share * ascending.size)
+    # Whatever stands so often in a row stands at one of these places.
+    seen = np.unique(ascending[:: int(often)])
+    times = np.searchsorted(ascending, seen, "right") - np.searchsorted(ascending, seen, "left")
+    return np.asarray(seen[times > often])

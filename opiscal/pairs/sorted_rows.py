@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from opiscal.data.embedding_set import EmbeddingSet
+from opiscal.pairs.kernel.keys import half_squared_lengths
 
 _COPY_ROWS = 256
 _MEDIAN_ROWS = 1001
@@ -141,21 +142,20 @@ def sort_rows(embeddings: EmbeddingSet) -> SortedRows:
     # An odd number of rows: the median is then a value of the data, and integers stay integers.
     some = given[:: max(1, len(given) // _MEDIAN_ROWS)]
     columns = np.ascontiguousarray(some[: len(some) - 1 + len(some) % 2].T)
-    centre = np.median(columns, axis=1).astype(np.float64)
+    centre = np.median(columns, axis=1)
     scale = 1.0
     if embeddings.metric == "l2":
+        centre = centre.astype(np.float64)
         reach = max(
             float(np.abs(given[start : start + _COPY_ROWS] - centre).max())
             for start in range(0, len(given), _COPY_ROWS)
         )
         scale = float(2.0 ** np.ceil(np.log2(reach))) if reach > 0 else 1.0
     vectors = np.empty_like(given)
-    half_norm = np.empty(len(given), np.float32)
     for start in range(0, len(given), _COPY_ROWS):
         part = slice(start, start + _COPY_ROWS)
         vectors[part] = (given[classes.place[part]] - centre) / scale
-        rounded = vectors[part].astype(np.float64)
-        half_norm[part] = 0.5 * np.einsum("ij,ij->i", rounded, rounded)
+    half_norm = half_squared_lengths(vectors)
     # |x - y|^2 / 2 is at most (|x| + |y|)^2 / 2, which is at most 4 max h.
     unit = embeddings.metric == "cosine"
     largest = _LARGEST_OF_UNIT_ROWS if unit else 4.0 * float(half_norm.max())

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from opiscal.data.embedding_set import Label, Metric
 from opiscal.errors import UsageError
 from opiscal.pairs.counts import ClassCounts, Counts, NeighbourRanks, PairCounts
-from opiscal.pairs.kernel import sum_squares
+from opiscal.pairs.kernel.moments import sum_squares
 from opiscal.pairs.lattice import Lattice
 from opiscal.pairs.sorted_rows import SortedRows
 

@@ -1,0 +1,30 @@
+"""Sums of squares over rows."""
+
+import numpy as np
+from numba import njit
+
+from opiscal.pairs.kernel.keys import Array
+
+
+@njit(nogil=True, cache=True)
+def sum_squares(
+    row_positive: Array,
+    row_negative: Array,
+    class_of_row: Array,
+    positive_squares: Array,
+    negative_squares: Array,
+    products: Array,
+) -> None:
+    """Sums over the rows of each class of ``p^2``, ``n^2`` and ``p n`` at each moment edge.
+
+    ``p`` and ``n`` are the positives and negatives of a row up to the edge; the rows' counts are
+    given edge by edge.
+    """
+    for r in range(class_of_row.size):
+        p, n, c = np.int64(0), np.int64(0), class_of_row[r]
+        for m in range(row_positive.shape[1]):
+            p += np.int64(row_positive[r, m])
+            n += np.int64(row_negative[r, m])
+            positive_squares[c, m] += p * p
+            negative_squares[c, m] += n * n
+            products[c, m] += p * n
