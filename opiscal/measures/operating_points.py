@@ -8,6 +8,7 @@ import numpy as np
 
 from opiscal.data.embedding_set import Metric
 from opiscal.errors import UsageError
+from opiscal.measures.rate_intervals import RateIntervals
 from opiscal.measures.rates import Floats, RateCurve, class_counts_at
 from opiscal.measures.utility import Utility, class_utility, mean_utility
 from opiscal.pairs.counts import PairCounts
@@ -39,7 +40,7 @@ class OperatingPoint:
         Intervals; None where they were not asked for.
     supported : bool
         Whether the data can answer: the target is reached, and at least 3 false accepts are
-        expected.
+        expected among the effective number of negative pairs.
     guaranteed : bool
         Whether the upper bound, not the estimate, meets the target.
     exact_at_threshold : bool
@@ -110,6 +111,10 @@ def operating_point(
     criterion: Criterion,
     target: float | None,
     distance: float | None,
+    *,
+    supported: bool = True,
+    guaranteed: bool = False,
+    intervals: RateIntervals | None = None,
 ) -> OperatingPoint:
     """What is found at a threshold.
 
@@ -120,20 +125,19 @@ def operating_point(
         Of the same counts.
     utility : Utility
     criterion, target
-        What was asked for; they are noted, and decide whether the data supports it.
+        What was asked for; they are noted.
     distance : float or None
         The threshold; None gives a point without numbers, unsupported.
+    supported, guaranteed : bool
+        What is known of the threshold; they are noted.
+    intervals : RateIntervals, optional
+        Of the same curve; without them the rates have no intervals.
 
     Returns
     -------
     OperatingPoint
     """
-    supported = distance is not None and not (
-        criterion == "far"
-        and target is not None
-        and expected_errors(curve, "far", target) < FEWEST_ERRORS
-    )
-    if distance is None or not supported:
+    if distance is None:
         return OperatingPoint(
             criterion, target, *(None,) * 10, supported=False, guaranteed=False,
             exact_at_threshold=False,
@@ -142,6 +146,7 @@ def operating_point(
     scales = threshold_scales(distance, counts.metric)
     at = np.array([distance])
     exact = bool(class_counts_at(counts, at, slice(0, 1)).exact[0])
+    between = None if intervals is None else intervals.at(distance)
     return OperatingPoint(
         criterion=criterion,
         target=target,
@@ -149,11 +154,11 @@ def operating_point(
         far=far,
         frr=frr,
         utility=float(class_utility(counts, at, utility).mean()),
-        far_ci=None,
-        frr_ci=None,
+        far_ci=None if between is None else between.far_ci,
+        frr_ci=None if between is None else between.frr_ci,
         distance_ci=None,
-        supported=True,
-        guaranteed=False,
+        supported=supported,
+        guaranteed=guaranteed,
         exact_at_threshold=exact and curve.edge_at(distance) is not None,
     )
 

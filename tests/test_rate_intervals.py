@@ -1,0 +1,329 @@
+"""Intervals of FAR and FRR: the paper's double loop, the rules near zero errors, and coverage."""
+
+import numpy as np
+import pytest
+from counted import counted, exact_sets
+from hypothesis import given, settings
+from interval_oracles import (
+    bound_from_above,
+    class_pair_errors,
+    far_variance_parts,
+    frr_variance,
+    wilson,
+)
+from oracles import accepted, pair_table
+from scipy.special import ndtri
+
+from opiscal.errors import UsageError
+from opiscal.measures.class_influence import class_influence, rate_variance
+from opiscal.measures.guarantee import guaranteed_edge, support
+from opiscal.measures.rate_intervals import rate_intervals, wilson_interval
+from opiscal.measures.rates import rate_curve
+from opiscal.pairs.counts import PairCounts
+
+POOLS = ("pairs", "classes")
+
+
+def toy(sizes, seed=0, spread=1.0, width=3):
+    """Rows about random centres; class ``i`` has ``sizes[i]`` of them."""
+    rng = np.random.default_rng(seed)
+    classes = np.repeat(np.arange(len(sizes)), sizes)
+    centres = rng.standard_normal((len(sizes), width))
+    return centres[classes] + spread * rng.standard_normal((classes.size, width)), classes.tolist()
+
+
+def made(class_negative, class_positive, class_rows, distance, pool_negative=None, rows=None):
+    """PairCounts from the counts of the classes alone; every edge a class edge."""
+    class_negative, class_positive = np.asarray(class_negative), np.asarray(class_positive)
+    class_rows = np.asarray(class_rows)
+    edges = np.arange(len(distance))
+    if pool_negative is None:
+        pool_negative = class_negative.sum(axis=0) // 2
+    return PairCounts(
+        metric="l2",
+        rows=int(class_rows.sum()) if rows is None else rows,
+        distractors=0,
+        labels=tuple(range(len(class_rows))),
+        class_rows=class_rows,
+        distance=np.asarray(distance, dtype=float),
+        class_edge=edges,
+        moment_edge=edges,
+        pool_positive=class_positive.sum(axis=0),
+        pool_negative=np.asarray(pool_negative),
+        class_positive=class_positive,
+        class_negative=class_negative,
+        positive_squares=np.zeros(class_negative.shape, np.int64),
+        negative_squares=np.zeros(class_negative.shape, np.int64),
+        products=np.zeros(class_negative.shape, np.int64),
+    )
+
+
+def edges_to_look_at(counts, many=7):
+    inside = np.flatnonzero(
+        (counts.pool_negative[counts.class_edge] > 0)
+        & (counts.pool_negative[counts.class_edge] < counts.negative)
+    )
+    return inside[np.unique(np.linspace(0, inside.size - 1, many).astype(int))]
+
+
+@pytest.mark.parametrize("sizes", [(2, 3, 4, 2, 5), (6, 2, 2, 2, 2, 2, 2), (3, 3, 3, 3)])
+def test_far_variance_is_the_double_loop_over_class_pairs(sizes):
+    vectors, classes = toy(sizes)
+    counts = counted(vectors, classes, "l2")
+    plain = rate_variance(counts, "far")
+    looked = edges_to_look_at(counts)
+    squares = np.full(counts.class_edge.size, np.nan)
+    truth = {}
+    for edge in looked:
+        found = class_pair_errors(vectors, classes, counts.class_distance[edge], "l2")
+        truth[edge] = far_variance_parts(found)
+        squares[edge] = truth[edge][3]
+    known = rate_variance(counts, "far", pair_squares=squares)
+    for edge, (p, pairs, rows, within, shared) in truth.items():
+        floor = p * (1 - p) * pairs
+        # The row sums are the double loop: every pair of class pairs that share a class, and those
+        # that share both once more.
+        assert rows - within == pytest.approx(shared, rel=1e-12, abs=1e-9)
+        assert plain.rate[edge] == p
+        assert plain.class_part[edge] * pairs**2 == pytest.approx(rows, rel=1e-12)
+        assert plain.variance[edge] * pairs**2 == pytest.approx(max(rows, floor), rel=1e-12)
+        expected = max(rows - within, within, floor)
+        assert known.variance[edge] * pairs**2 == pytest.approx(expected, rel=1e-12)
+        assert known.variance[edge] <= plain.variance[edge]
+
+
+@settings(max_examples=25, deadline=None, derandomize=True)
+@given(exact_sets(distractors=False))
+def test_frr_variance_is_the_sum_over_classes(data):
+    vectors, classes, metric = data
+    table = pair_table(vectors, classes, metric)
+    counts = counted(vectors, classes, metric)
+    found = rate_variance(counts, "frr")
+    for edge, d in enumerate(counts.class_distance.tolist()):
+        pairs = [len(table.positive[c]) for c in table.scored]
+        errors = [
+            m - accepted(table.positive[c], d) for c, m in zip(table.scored, pairs, strict=True)
+        ]
+        p = sum(errors) / sum(pairs)
+        truth = max(frr_variance(errors, pairs), p * (1 - p) / sum(pairs))
+        assert found.variance[edge] == pytest.approx(truth, rel=1e-9, abs=1e-15)
+
+
+def test_single_rows_scatter_no_less_than_the_double_loop_has_it():
+    # Classes of one row have no counts of their own. Their part is taken from the rows of the
+    # others; over many sets it must not be less than the loops find with every row known.
+    ratios = []
+    for seed in range(12):
+        vectors, classes = toy([4] * 8 + [1] * 16, seed)
+        counts = counted(vectors, classes, "l2")
+        found = rate_variance(counts, "far")
+        for edge in edges_to_look_at(counts, 3)[1:2]:
+            pairs = class_pair_errors(vectors, classes, counts.class_distance[edge], "l2")
+            _, total, rows, _, _ = far_variance_parts(pairs)
+            ratios.append(found.variance[edge] * total**2 / rows)
+            assert found.class_part[edge] < found.variance[edge]
+    assert 0.95 < np.mean(ratios) < 1.5
+
+
+def test_mean_of_class_rates_of_equal_classes_varies_as_the_pool():
+    counts = counted(*toy([4] * 12, spread=0.7), "l2")
+    pooled, means = (rate_variance(counts, "far", pool) for pool in POOLS)
+    np.testing.assert_allclose(means.rate, pooled.rate, rtol=1e-12)
+    np.testing.assert_allclose(means.variance, pooled.variance, rtol=1e-9)
+    for pool in POOLS:
+        assert class_influence(counts, "far", pool).pairs == pytest.approx(counts.negative)
+        assert class_influence(counts, "far", pool).independent == pytest.approx(6.0)
+
+
+def test_wilson_interval_is_where_the_score_test_turns():
+    for p, n, z in [(0.0, 40, 1.96), (0.01, 300, 1.645), (0.5, 7, 2.5), (1.0, 12, 1.96)]:
+        low, high = wilson_interval(p, n, z)
+        assert (float(low), float(high)) == pytest.approx(wilson(p, n, z), abs=1e-9)
+
+
+@pytest.mark.parametrize("pool", POOLS)
+@pytest.mark.parametrize("seed", range(4))
+def test_upper_bounds_are_monotone_and_hold_the_rates(pool, seed):
+    counts = counted(*toy([2, 3, 9, 4, 2, 30, 2, 5], seed), "l2")
+    found = rate_intervals(counts, pool)
+    curve = rate_curve(counts, pool)
+    raw = wilson_interval(curve.far, found.far_number, found.far_times[1])[1].tolist()
+    assert found.far_bound.tolist() == bound_from_above(raw)
+    assert np.any(np.diff(raw) < 0), "a bound that rises by itself tests nothing"
+    assert np.all(np.diff(found.far_bound) >= 0)
+    assert np.all(np.diff(found.far_high) >= 0)
+    assert np.all(np.diff(found.frr_bound) <= 0)
+    assert np.all(np.diff(found.frr_high) <= 0)
+    for low, rate, high, bound in (
+        (found.far_low, curve.far, found.far_high, found.far_bound),
+        (found.frr_low, curve.frr, found.frr_high, found.frr_bound),
+    ):
+        assert np.all((low >= 0) & (low <= rate) & (rate <= bound) & (bound <= high) & (high <= 1))
+
+
+def test_below_thirty_accepted_pairs_the_design_effect_is_carried_down():
+    counts = counted(*toy([6] * 14, 3), "l2")
+    variance = rate_variance(counts, "far")
+    at_edges = counts.pool_negative[counts.class_edge]
+    first = int(np.argmax(at_edges >= 30))
+    assert first > 0
+    p = variance.rate
+    own = variance.variance[first] * counts.negative / (p[first] * (1 - p[first]))
+    assert own > 1
+    np.testing.assert_allclose(variance.design_effect[: first + 1], own, rtol=1e-12)
+    # For FRR it is carried up, past the edge with 30 rejected.
+    frr = rate_variance(counts, "frr")
+    rejected = counts.positive - counts.pool_positive[counts.class_edge]
+    last = int(np.flatnonzero(rejected >= 30)[-1])
+    assert last < frr.rate.size - 1
+    assert np.unique(frr.design_effect[last:]).size == 1
+    assert np.all(variance.design_effect >= 1)
+
+
+def test_design_effect_is_never_below_one_and_the_number_never_below_half_the_classes():
+    # Counts that differ less than independent pairs would: the effect stays 1.
+    even = made(np.tile([40, 380], (20, 1)), np.tile([1, 1], (20, 1)), [2] * 20, [1, 2],
+                pool_negative=[400, 760])  # fmt: skip
+    assert rate_variance(even, "far").design_effect.tolist() == [1.0, 1.0]
+    # No edge with 30 accepted pairs: nothing is known but that half the classes share nothing.
+    bare = made(np.tile([0, 76], (20, 1)), np.tile([0, 1], (20, 1)), [2] * 20, [1, 2])
+    assert rate_variance(bare, "far").effective_number(np.ones(1)) == pytest.approx(10.0)
+    at = rate_intervals(bare).at(1.0)
+    z = float(ndtri(0.95))
+    assert at.far_bound == pytest.approx(z * z / (10 + z * z))
+    assert at.far_ci[0] == 0.0
+
+
+SMALL = {
+    "two classes": (toy([3, 3]), "l2"),
+    "three rows a class": (toy([3] * 9), "l2"),
+    "zero errors": (toy([4] * 5, spread=1e-3), "l2"),
+    "all alike": (([[0, 0, 0]] * 12, [0, 0, 1, 1, 1, 2, 2, 3, 3, 3, 3, 3]), "l2"),
+    "two rows each": (toy([2, 2]), "l2"),
+    "giant among tiny": (toy([200] + [2] * 120), "l2"),
+    "singletons": (toy([2, 2] + [1] * 40), "l2"),
+}
+
+
+@pytest.mark.parametrize("pool", POOLS)
+@pytest.mark.parametrize("name", SMALL)
+def test_intervals_of_small_and_lopsided_sets_are_finite_and_ordered(name, pool):
+    data, metric = SMALL[name]
+    counts = counted(*data, metric)
+    found = rate_intervals(counts, pool)
+    assert np.all(found.far_number >= 0.5)
+    assert np.all(found.far_number <= counts.negative * (1 + 1e-12))
+    edges = found.curve.distance
+    for d in [0.0, *edges[:: max(edges.size // 50, 1)], *((edges[1:] + edges[:-1]) / 2)[::97]]:
+        at, (far, frr) = found.at(float(d)), found.curve.at(float(d))
+        for (low, high), bound, rate in (
+            (at.far_ci, at.far_bound, far),
+            (at.frr_ci, at.frr_bound, frr),
+        ):
+            assert 0 <= low <= rate <= bound <= high <= 1
+
+
+def test_distractors_are_rows_of_no_class():
+    vectors, classes = toy([4] * 8)
+    without = counted(vectors, classes, "l2")
+    rng = np.random.default_rng(1)
+    more = np.concatenate([vectors, rng.standard_normal((40, 3))])
+    counts = counted(more, classes + [-1] * 40, "l2")
+    found = rate_intervals(counts)
+    assert found.single_rows == 40
+    assert rate_intervals(without).single_rows == 0
+    assert np.all(np.isfinite(found.far_high))
+    # Distractors pair with eight classes only, however many they are.
+    assert class_influence(counts, "far").independent <= 8
+
+
+def test_no_pairs_no_interval():
+    one = made([[0, 0]], [[1, 3]], [3], [1, 2])
+    assert rate_intervals(one) is None
+
+
+@pytest.mark.parametrize("confidence", [0.5, 1.0, 95.0, -0.1, float("nan")])
+def test_confidence_must_be_a_share(confidence):
+    counts = counted(*toy([3, 3]), "l2")
+    with pytest.raises(UsageError, match=r"above 0\.5 and below 1"):
+        rate_intervals(counts, confidence=confidence)
+
+
+def test_pair_squares_must_fit():
+    counts = counted(*toy([3, 3]), "l2")
+    with pytest.raises(UsageError, match="class edges"):
+        rate_variance(counts, "far", pair_squares=np.zeros(3))
+    with pytest.raises(UsageError, match="pooled FAR"):
+        rate_variance(counts, "frr", pair_squares=np.zeros(counts.class_edge.size))
+
+
+def test_guaranteed_edge_is_the_largest_whose_bound_meets_the_target():
+    found = rate_intervals(counted(*toy([8] * 40, spread=0.4), "l2"))
+    for target in (0.5, 0.2, 0.05, 0.02):
+        edge = guaranteed_edge(found, target)
+        assert found.far_bound[edge] <= target
+        assert edge + 1 == found.far_bound.size or found.far_bound[edge + 1] > target
+        assert found.curve.far[edge] < target
+    assert guaranteed_edge(found, 0.0) is None
+    assert guaranteed_edge(found, 1.0) == found.far_bound.size - 1
+    looser = rate_intervals(counted(*toy([8] * 40, spread=0.4), "l2"), confidence=0.8)
+    assert guaranteed_edge(looser, 0.05) > guaranteed_edge(found, 0.05)
+    with pytest.raises(UsageError, match="between 0 and 1"):
+        guaranteed_edge(found, 1.5)
+
+
+def test_support_counts_expected_false_accepts_of_the_effective_number():
+    counts = counted(*toy([8] * 40, spread=0.4), "l2")
+    found = rate_intervals(counts)
+    far = 0.05
+    edge = int(np.flatnonzero(found.curve.far <= far)[-1])
+    number = found.far_number[edge]
+    assert number < counts.negative
+    assert support(found, far).expected == pytest.approx(far * number)
+    # Below the smallest edge with any accepted pair the number is one and the same.
+    smallest = found.far_number[0]
+    assert found.curve.far[0] == 0.0
+    below = {e: e / smallest for e in (2.9, 3.1)}
+    assert [support(found, far).standing for far in below.values()] == ["unsupported", "wide"]
+    wide, enough = (found.curve.far[int(np.argmax(found.curve.far * found.far_number > e))]
+                    for e in (25, 35))  # fmt: skip
+    assert [support(found, far).standing for far in (wide, enough)] == ["wide", "supported"]
+    lacking = support(found, 1.0 / smallest)
+    assert lacking.times == pytest.approx(3.0)
+    assert lacking.classes_factor >= 1.7
+    assert support(found, 0.0).standing == "unsupported"
+    assert support(found, 0.0).times == np.inf
+    enough = support(found, 0.2)
+    assert (enough.times, enough.classes_factor, enough.rows_factor) == (1.0, 1.0, 1.0)
+
+
+def test_intervals_cover_where_independent_pairs_would_not():
+    # Classes lie on a line, near its middle more often than not: a class in the middle is confused
+    # with many. The FAR at a threshold is that of two draws from the population.
+    rng = np.random.default_rng(5)
+    T, n, threshold, draws = 100, 4, 0.05, 300
+    sample = rng.standard_normal((2, 2_000_000)) + 0.1 * rng.standard_normal((2, 2_000_000))
+    truth = np.mean(np.abs(sample[0] - sample[1]) <= threshold)
+    held = naive = broken = 0
+    classes = np.repeat(np.arange(T), n)
+    for _ in range(draws):
+        x = rng.standard_normal(T)[classes] + 0.1 * rng.standard_normal(T * n)
+        near = np.abs(x[:, None] - x[None, :]) <= threshold
+        of = near.reshape(T, n, T, n).sum(axis=(1, 3))
+        own = (np.diagonal(of) - n) // 2
+        negative = of.sum(axis=1) - np.diagonal(of)
+        pairs = n * (T - 1) * n
+        counts = made(
+            np.stack([negative, np.full(T, pairs)], axis=1),
+            np.stack([own, np.full(T, n * (n - 1) // 2)], axis=1),
+            [n] * T,
+            [threshold, 10.0],
+        )
+        at = rate_intervals(counts).at(threshold)
+        held += at.far_ci[0] <= truth <= at.far_ci[1]
+        broken += at.far_bound < truth
+        low, high = wilson_interval(rate_curve(counts).far[0], counts.negative, 1.96)
+        naive += low <= truth <= high
+    assert naive < 0.8 * draws
+    assert 0.92 * draws <= held <= 0.995 * draws
+    assert broken <= 0.075 * draws
