@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 RUN := opiscal-run
 
-.PHONY: demo test lint types layers tests bench sample-data clean
+.PHONY: demo test lint types layers tests bench coverage sample-data clean
 
 # The tool itself, without what its developers need.
 $(VENV)/installed: pyproject.toml
@@ -38,7 +38,13 @@ tests: $(VENV)/installed-dev
 
 bench: $(VENV)/installed-dev
 	$(BIN)/python benchmarks/exact.py
+	$(BIN)/python benchmarks/intervals.py
 	$(BIN)/python benchmarks/command.py
+
+# How often intervals hold the truth, and what is left of OPIS without its noise: an hour and more.
+coverage: $(VENV)/installed-dev
+	$(BIN)/python benchmarks/noise.py
+	$(BIN)/python benchmarks/interval_coverage.py
 
 sample-data: $(VENV)/installed-dev
 	$(BIN)/python sample_data/make.py

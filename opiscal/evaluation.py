@@ -5,6 +5,8 @@ import json
 import platform
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -15,15 +17,16 @@ import opiscal
 from opiscal.data.embedding_set import ClassSizes, ColumnNames, EmbeddingSet, Label
 from opiscal.data.parquet import read_embeddings
 from opiscal.data.rows import from_arrays
-from opiscal.pairs.counts import PairCounts
 from opiscal.pairs.exact import available_threads, count_exactly
 from opiscal.pairs.kernel.ranks import RECALL_CAP
-from opiscal.pairs.lattice import AskedRange, Lattice, fit_lattice
+from opiscal.pairs.lattice import AskedRange, fit_lattice
+from opiscal.pairs.parts import count_groups, count_halves
 from opiscal.pairs.search import nearest_class
 from opiscal.pairs.sorted_rows import SortedRows, sort_rows
 from opiscal.report.assemble import assemble_report
 from opiscal.report.record import Data, Provenance, Report
 from opiscal.report.settings import EvaluateConfig
+from opiscal.report.split import FEWEST_CLASSES
 
 Progress = Callable[[str, int, int], None]
 """Called with a stage, the pairs done in it and all its pairs."""
@@ -119,13 +122,30 @@ def evaluate_set(
     )
     ranks = tally.ranks(rows, RECALL_CAP) if config.retrieval else None
     counts = tally.counts(rows, lattice, embeddings.labels, embeddings.metric)
-    counts = counts.with_groups(_count_groups(embeddings, rows, lattice, config, progress))
+    stage = partial(_stage, progress)
+    counts = counts.with_groups(count_groups(embeddings, rows, lattice, config.threads, stage))
     clock.lap("count")
+    halves = None
+    if config.splits and counts.classes >= FEWEST_CLASSES:
+        halves = count_halves(
+            embeddings,
+            rows,
+            lattice,
+            config.threads,
+            stage,
+            splits=config.splits,
+            seed=config.seed,
+        )
+        clock.lap("split")
     nearest = nearest_class(embeddings, config.threads, rows.classes.scored)
     names = _nearest_labels(embeddings.labels, rows, nearest)
     clock.lap("nearest_class")
     provenance = _provenance(embeddings, config, columns, command, clock)
-    return assemble_report(counts, ranks, names, _data(embeddings, rows), provenance, config)
+    report = assemble_report(
+        counts, ranks, names, _data(embeddings, rows), provenance, config, halves
+    )
+    clock.lap("report")
+    return replace(report, provenance=replace(provenance, elapsed_s=clock.elapsed))
 
 
 def _asked_range(config: EvaluateConfig) -> AskedRange | None:
@@ -140,33 +160,6 @@ def _asked_range(config: EvaluateConfig) -> AskedRange | None:
     return AskedRange(
         "frr" if spec.kind == "frr" else "far", spec.low / wider, min(1.0, spec.high * wider)
     )
-
-
-def _count_groups(
-    embeddings: EmbeddingSet,
-    rows: SortedRows,
-    lattice: Lattice,
-    config: EvaluateConfig,
-    progress: Progress | None,
-) -> tuple[tuple[Label, PairCounts], ...]:
-    """The same counts for the pairs with both ends in one group, on the same edges."""
-    if embeddings.groups is None or embeddings.group_of_row is None:
-        return ()
-    group = embeddings.group_of_row[rows.classes.place]
-    out = []
-    for index, name in enumerate(embeddings.groups):
-        part = rows.subset(group == index)
-        if part.classes.labelled == 0:
-            continue
-        tally = count_exactly(
-            part,
-            lattice,
-            threads=config.threads,
-            ranks=False,
-            progress=_stage(progress, f"group {name}", part.pairs),
-        )
-        out.append((name, tally.counts(part, lattice, embeddings.labels, embeddings.metric)))
-    return tuple(out)
 
 
 def _nearest_labels(

@@ -1,16 +1,18 @@
 """`opiscal threshold`: its answers, the artifact, and runs that are damaged."""
 
+import itertools
 import json
 import os
 import re
 import shutil
 import stat
+import subprocess
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from conftest import DIGITS, DIGITS400, Cli, listing
+from conftest import DIGITS, DIGITS400, Cli, clean_environment, installed, listing, write_set
 
 import opiscal
 
@@ -46,13 +48,17 @@ def digits_pairs() -> dict[type, tuple[np.ndarray, np.ndarray, np.ndarray]]:
 
 
 @pytest.mark.parametrize(
-    "asked", [("--far", 0.1), ("--far", 1e-2), ("--far", 1e-3), ("--far", 2e-5), ("--frr", 0.5)]
-)
+    "asked",
+    [("--far", 0.1), ("--far", 2e-2), ("--far", 1e-2), ("--far", 1e-3), ("--far", 2e-5),
+     ("--frr", 0.5)],
+)  # fmt: skip
 def test_comparison_lines_keep_the_promise(cli: Cli, digits_run, digits_pairs, asked):
-    answer = cli("threshold", digits_run, *asked, "-o", "threshold.json", "-q")
+    # Ten classes support no FAR below some 0.011; what is forced is no less exact.
+    answer = cli("threshold", digits_run, *asked, "-o", "threshold.json", "-q", "--force")
     assert answer.code == 0
     document = json.loads(Path("threshold.json").read_text(encoding="utf-8"))
     assert list(document["compare"]) == ["similarity", "distance", "cosine_distance", "squared_l2"]
+    assert document["supported"] is (asked[0] == "--frr" or asked[1] >= 2e-2)
     for dtype, (a, b, same) in digits_pairs.items():
         for scale, line in document["compare"].items():
             taken = accepted(line, a, b)
@@ -66,7 +72,7 @@ def test_comparison_lines_keep_the_promise(cli: Cli, digits_run, digits_pairs, a
 
 
 def test_printed_values_keep_the_promise(cli: Cli, digits_run, digits_pairs):
-    out = cli("threshold", digits_run, "--far", 1e-3).out
+    out = cli("threshold", digits_run, "--far", 1e-3, "--force").out
     printed = {
         "dot(a, b) >= ": r"similarity +>= (\S+)",
         "norm(a - b) <= ": r"unit L2 distance +<= (\S+)",
@@ -80,12 +86,17 @@ def test_printed_values_keep_the_promise(cli: Cli, digits_run, digits_pairs):
 
 
 def test_the_artifact_says_all(cli: Cli, digits_run):
-    answer = cli("threshold", digits_run, "--far", "1e-3", "-o", "threshold.json")
+    answer = cli("threshold", digits_run, "--far", "0.02", "-o", "threshold.json")
     assert answer.out.splitlines()[-1] == "written to threshold.json"
     document = json.loads(Path("threshold.json").read_text(encoding="utf-8"))
-    point = cli("threshold", digits_run, "--far", "1e-3", "--json").document
-    for name in ("similarity", "distance", "cosine_distance", "squared_l2", "far", "frr"):
+    point = cli("threshold", digits_run, "--far", "0.02", "--json").document
+    for name in (
+        "similarity", "distance", "cosine_distance", "squared_l2", "far", "frr", "utility",
+        "far_ci", "frr_ci", "distance_ci", "supported", "guaranteed", "exact_at_threshold",
+    ):  # fmt: skip
         assert document[name] == point[name]
+        assert document[name] is not None
+    assert document["confidence"] == 0.95
     for name, line in document["compare"].items():
         assert line.endswith(repr(document[name]))
     assert document["opiscal_threshold"] == 1
@@ -94,7 +105,7 @@ def test_the_artifact_says_all(cli: Cli, digits_run):
     assert document["ties"].startswith("accepted")
     assert "at most the threshold" in document["rule"]
     assert document["pairs"] == {"positive": 40_071, "negative": 364_479}
-    assert (document["criterion"], document["target"]) == ("far", 1e-3)
+    assert (document["criterion"], document["target"]) == ("far", 0.02)
     assert document["opiscal_version"] == opiscal.__version__
     report = json.loads((digits_run / "report.json").read_text(encoding="utf-8"))
     assert document["fingerprint"] == report["provenance"]["fingerprint"]
@@ -141,11 +152,15 @@ def test_frr_eer_and_utility(cli: Cli, places_run, reference):
 
 def test_the_default_run_and_data(cli: Cli, tmp_path: Path):
     assert cli("evaluate", DIGITS400, "-q", "--no-plots").code == 0
-    of_default = cli("threshold", "--far", "0.01", "--json")
-    of_run = cli("threshold", "opiscal-run", "--far", "0.01", "--json")
-    of_data = cli("threshold", DIGITS400, "--far", "0.01", "--json")
-    assert of_default.document == of_run.document == of_data.document
-    assert of_default.err == of_run.err == of_data.err == ""
+    for asked in (("--far", "0.1"), ("--frr", "0.3"), ("--eer",)):
+        of_default = cli("threshold", *asked, "--json")
+        of_run = cli("threshold", "opiscal-run", *asked, "--json")
+        of_data = cli("threshold", DIGITS400, *asked, "--json")
+        assert of_default.document == of_run.document == of_data.document
+        assert of_default.err == of_run.err == of_data.err
+        # A FAR of 0.1 is 6 to 7 false accepts among the effective number of pairs.
+        assert ("[wide]" in of_default.err) == (asked[0] == "--far")
+        assert cli("threshold", *asked, "--quiet").err == ""
     assert sorted(os.listdir(tmp_path)) == ["opiscal-run"]
 
 
@@ -153,13 +168,11 @@ def test_data_whose_rows_are_left_out(cli: Cli, tmp_path: Path):
     table = pq.read_table(DIGITS400)
     vectors = table["embedding"].to_pylist()
     vectors[7] = [0.0] * 16
-    from conftest import write_set
-
     file = write_set(tmp_path / "zero.parquet", vectors, table["label"].to_pylist())
-    answer = cli("threshold", file, "--far", "0.01")
+    answer = cli("threshold", file, "--frr", "0.2")
     assert answer.code == 0
     assert "1 of 400 rows have length zero" in answer.error
-    assert cli("threshold", file, "--far", "0.01", "--quiet").err == ""
+    assert cli("threshold", file, "--frr", "0.2", "--quiet").err == ""
 
 
 SCALES = {
@@ -187,7 +200,7 @@ def test_a_threshold_in_use(cli: Cli, digits_run, digits_pairs, given, distance)
 
 
 def test_a_threshold_from_an_artifact(cli: Cli, digits_run, places_run):
-    first = cli("threshold", digits_run, "--far", "1e-3", "-o", "t.json", "--json").document
+    first = cli("threshold", digits_run, "--far", "0.02", "-o", "t.json", "--json").document
     again = cli("threshold", digits_run, "--at", "@t.json", "--json").document
     assert (again["far"], again["frr"]) == (first["far"], first["frr"])
     assert again["distance"] == first["distance"]
@@ -198,7 +211,7 @@ def test_a_threshold_from_an_artifact(cli: Cli, digits_run, places_run):
 
 def test_an_artifact_of_another_metric(cli: Cli, digits_run):
     cli("evaluate", DIGITS400, "--metric", "l2", "--no-plots", "-q")
-    assert cli("threshold", "--far", "0.01", "-o", "l2.json").code == 0
+    assert cli("threshold", "--far", "0.1", "-o", "l2.json").code == 0
     answer = cli("threshold", digits_run, "--at", "@l2.json")
     assert answer.code == 2
     assert answer.error == (
@@ -227,10 +240,23 @@ def test_unsupported_is_inconclusive(cli: Cli, digits_run, tmp_path: Path):
         answer = cli("threshold", digits_run, "--far", "1e-6", *more)
         assert (answer.code, answer.out) == (3, "")
         assert answer.error.startswith("opiscal: inconclusive: far 1e-06: ")
-        assert "0.364 false accepts are expected among 364479 negative pairs" in answer.error
+        expected, number, pairs = re.search(
+            r": (\S+) false accepts are expected among an effective number of (\S+) independent "
+            r"negative pairs \(of (\S+), which share classes\), and at least 3 are needed",
+            answer.error,
+        ).groups()
+        assert int(pairs) == 364_479
+        number = int(number.replace(",", ""))
+        assert 5 <= number < 364_479
+        assert float(expected) == pytest.approx(1e-6 * number, rel=0.01)
+        times = float(re.search(r"bring (\S+) times the classes", answer.error)[1].replace(",", ""))
+        assert 1 <= times * float(expected) / 3 < 1.12, "enough, and in two digits"
+        assert "--force" in answer.error
         assert os.listdir(tmp_path) == []
     advice = float(re.search(r"ask for (\S+) or more", answer.error)[1])
-    assert cli("threshold", digits_run, "--far", advice).code == 0
+    for asked in (advice, 1.01 * advice, 1.5 * advice, 10 * advice):
+        assert cli("threshold", digits_run, "--far", asked).code == 0
+    assert cli("threshold", digits_run, "--far", 0.8 * advice).code == 3
 
     answer = cli("threshold", digits_run, "--far", "1e-6", "--json")
     assert answer.code == 3
@@ -240,13 +266,122 @@ def test_unsupported_is_inconclusive(cli: Cli, digits_run, tmp_path: Path):
     assert all(
         point[name] is None
         for name in ("similarity", "distance", "cosine_distance", "squared_l2", "far", "frr",
-                     "utility")
+                     "utility", "far_ci", "frr_ci", "distance_ci")
     )  # fmt: skip
 
 
-def test_same_rows_in_several_classes(cli: Cli, tmp_path: Path):
-    from conftest import write_set
+def test_a_forced_threshold_is_marked(cli: Cli, digits_run, tmp_path: Path):
+    answer = cli("threshold", digits_run, "--far", "1e-3", "--force", "-o", "t.json")
+    assert answer.code == 0
+    assert answer.error == (
+        "opiscal: warning: the data cannot resolve far 0.001; the threshold was forced and is "
+        "marked unsupported [unsupported]"
+    )
+    assert "NOT SUPPORTED: the data cannot resolve this target; do not ship it" in answer.out
+    answer = cli("threshold", digits_run, "--far", "1e-3", "--force", "--json", "-q")
+    assert (answer.code, answer.err) == (0, "")
+    point = answer.document
+    assert (point["supported"], point["guaranteed"]) == (False, False)
+    assert 0.98e-3 < point["far"] <= 1e-3
+    assert point["far_ci"][0] <= point["far"] <= point["far_ci"][1]
+    document = json.loads((tmp_path / "t.json").read_text())
+    assert document["supported"] is False
+    assert document["distance"] == point["distance"]
 
+
+@pytest.mark.parametrize("asked", [("--far", "0.1"), ("--frr", "0.2"), ("--utility",)])
+def test_force_changes_no_supported_answer(cli: Cli, digits_run, asked):
+    plain = cli("threshold", digits_run, *asked, "--json")
+    forced = cli("threshold", digits_run, *asked, "--json", "--force")
+    assert plain.code == 0
+    assert plain == forced
+
+
+@pytest.mark.parametrize("more", [(), ("--json",)])
+def test_no_threshold_to_be_forced(cli: Cli, tmp_path: Path, more):
+    """Where even the smallest threshold accepts too much there is no number, not by --force."""
+    vectors = np.repeat(np.eye(3), 8, axis=0)
+    file = write_set(tmp_path / "same.parquet", vectors, list("abcdefgh") * 3)
+    assert cli("evaluate", file, "--range", "frr=0.5:0.9", "--no-plots", "-q").code == 0
+    answer = cli("threshold", "--far", "0.05", "--force", "-o", "t.json", *more)
+    assert answer.code == 3
+    assert answer.error.startswith("opiscal: inconclusive: far 0.05: no threshold reaches it")
+    assert "--force" not in answer.error
+    assert not more or answer.document["distance"] is None
+    assert sorted(os.listdir(tmp_path)) == ["opiscal-run", "same.parquet"]
+
+
+def test_a_guaranteed_threshold(cli: Cli, places_run, tmp_path: Path):
+    plain = cli("threshold", places_run, "--far", "1e-2", "--json").document
+    answer = cli("threshold", places_run, "--far", "1e-2", "--guarantee", "-o", "t.json")
+    assert (answer.code, answer.err) == (0, "")
+    assert "guaranteed: the upper bound of FAR is at most 0.01" in answer.out
+    assert "NOT SUPPORTED" not in answer.out
+    document = json.loads((tmp_path / "t.json").read_text())
+    assert (document["guaranteed"], document["supported"]) == (True, True)
+    assert (document["criterion"], document["target"]) == ("far", 0.01)
+    assert document["confidence"] == 0.95
+    assert document["distance"] < plain["distance"]
+    assert document["far"] < plain["far"]
+    assert document["frr"] > plain["frr"]
+    # The threshold is the promise: it was read off no estimate, and has no interval.
+    assert document["distance_ci"] is None
+    assert document["far_ci"][0] <= document["far"] <= document["far_ci"][1]
+    assert plain["guaranteed"] is False
+
+
+def test_the_confidence_of_a_guarantee(cli: Cli, places_run, tmp_path: Path):
+    found = [
+        cli("threshold", places_run, "--far", "1e-2", "--guarantee", "--confidence", level,
+            "--json").document
+        for level in ("0.8", "0.9", "0.99")
+    ]  # fmt: skip
+    assert found[0]["distance"] > found[1]["distance"] > found[2]["distance"]
+    assert all(point["guaranteed"] for point in found)
+    between = [
+        cli("threshold", places_run, "--far", "1e-2", "--confidence", level, "--json").document
+        for level in ("0.8", "0.9", "0.99")
+    ]
+    assert len({point["distance"] for point in between}) == 1
+    for one, other in itertools.pairwise(between):
+        for name in ("far_ci", "frr_ci", "distance_ci"):
+            assert other[name][0] < one[name][0] < one[name][1] < other[name][1], name
+    cli("threshold", places_run, "--far", "0.01", "--confidence", "0.8", "-o", "t.json")
+    assert json.loads((tmp_path / "t.json").read_text())["confidence"] == 0.8
+
+
+def test_the_confidence_is_that_of_the_run(cli: Cli, tmp_path: Path):
+    level = ("--confidence", "0.8")
+    assert cli("evaluate", DIGITS400, "--no-plots", "-q", *level).code == 0
+    for asked in (("--far", "0.1"), ("--frr", "0.2"), ("--eer",), ("--utility",)):
+        of_run = cli("threshold", *asked, "--json", "-q", "-o", "t.json")
+        assert json.loads((tmp_path / "t.json").read_text())["confidence"] == 0.8
+        assert of_run.document == cli("threshold", *asked, *level, "--json", "-q").document
+        of_data = cli("threshold", DIGITS400, *asked, *level, "--json", "-q")
+        assert of_run.document == of_data.document
+        assert of_run.document["distance_ci"] is not None
+        wider = cli("threshold", *asked, "--confidence", "0.95", "--json", "-q").document
+        assert wider["far_ci"][1] > of_run.document["far_ci"][1]
+
+
+def test_a_guarantee_that_cannot_be_given(cli: Cli, digits_run, tmp_path: Path):
+    for more in ((), ("--force",), ("-o", "t.json")):
+        answer = cli("threshold", digits_run, "--far", "1e-6", "--guarantee", *more)
+        assert (answer.code, answer.out) == (3, "")
+        assert answer.error.startswith(
+            "opiscal: inconclusive: far 1e-06: no threshold keeps it with a confidence of 0.95: "
+        )
+        assert os.listdir(tmp_path) == []
+    least = float(re.search(r"the upper bound is (\S+) at the least", answer.error)[1])
+    assert cli("threshold", digits_run, "--far", 1.01 * least, "--guarantee").code == 0
+    assert cli("threshold", digits_run, "--far", 0.99 * least, "--guarantee").code == 3
+    answer = cli("threshold", digits_run, "--far", "1e-6", "--guarantee", "--json")
+    assert answer.code == 3
+    point = answer.document
+    assert (point["distance"], point["guaranteed"], point["supported"]) == (None, False, False)
+
+
+def test_same_rows_in_several_classes(cli: Cli, tmp_path: Path):
     vectors = np.repeat(np.eye(3), 8, axis=0)
     file = write_set(tmp_path / "same.parquet", vectors, list("abcdefgh") * 3)
     assert cli("evaluate", file, "--range", "frr=0.5:0.9", "--no-plots", "-q").code == 0
@@ -260,12 +395,14 @@ def test_same_rows_in_several_classes(cli: Cli, tmp_path: Path):
 
 
 def test_few_expected_errors_are_said(cli: Cli, digits_run):
-    answer = cli("threshold", digits_run, "--far", "1e-5")
+    answer = cli("threshold", digits_run, "--far", "0.02")
     assert answer.code == 0
     assert answer.error.startswith("opiscal: warning: ")
     assert answer.error.endswith("[wide]")
-    assert cli("threshold", digits_run, "--far", "1e-5", "--quiet").err == ""
-    assert cli("threshold", digits_run, "--far", "1e-3").err == ""
+    assert cli("threshold", digits_run, "--far", "0.02", "--quiet").err == ""
+    assert cli("threshold", digits_run, "--far", "0.4").err == ""
+    # 364 pairs and more are accepted, but of ten classes.
+    assert cli("threshold", digits_run, "--far", "1e-3").code == 3
 
 
 @pytest.mark.parametrize(
@@ -287,8 +424,17 @@ def test_few_expected_errors_are_said(cli: Cli, digits_run):
         (("--at", "distance=2.1"), "distance 2.1: must lie between 0 and 2"),
         (("--at", "angle=2"), "one of similarity, distance, cosine-distance, squared-l2"),
         (("--at", "@missing.json"), "'missing.json' cannot be read (No such file"),
-        (("--far", "0.01", "-o", "no/where.json"), "'no/where.json' cannot be written"),
-        (("--far", "0.01", "-o", "."), "cannot be written"),
+        (("--frr", "0.1", "-o", "no/where.json"), "'no/where.json' cannot be written"),
+        (("--frr", "0.1", "-o", "."), "cannot be written"),
+        (("--frr", "0.1", "--guarantee"), "--guarantee: only a FAR can be guaranteed"),
+        (("--eer", "--guarantee"), "--guarantee: only a FAR can be guaranteed"),
+        (("--at", "distance=0.5", "--guarantee"), "give --far 1e-3 with it"),
+        (("--far", "0", "--guarantee"), "far 0.0: must be above 0 and below 1"),
+        (("--far", "0", "--force"), "far 0.0: must be above 0 and below 1"),
+        (("--far", "0.1", "--confidence", "95"), "confidence 95.0: must be above 0.5 and below 1"),
+        (("--far", "0.1", "--confidence", "1"), "confidence 1.0: must be above 0.5 and below 1"),
+        (("--far", "0.1", "--confidence", "0.5"), "confidence 0.5: must be above 0.5 and below 1"),
+        (("--far", "0.1", "--confidence", "nan"), "confidence nan: must be above 0.5 and below 1"),
     ],
 )
 def test_wrong_use(cli: Cli, digits_run, tmp_path: Path, arguments, says):
@@ -403,15 +549,15 @@ def test_writing_the_artifact(cli: Cli, digits_run, tmp_path: Path):
     target = tmp_path / "real.json"
     target.write_text("older")
     (tmp_path / "link.json").symlink_to("real.json")
-    assert cli("threshold", digits_run, "--far", "0.01", "-o", "link.json").code == 0
+    assert cli("threshold", digits_run, "--far", "0.05", "-o", "link.json").code == 0
     assert (tmp_path / "link.json").is_symlink()
-    assert json.loads(target.read_text())["target"] == 0.01
+    assert json.loads(target.read_text())["target"] == 0.05
     assert stat.S_IMODE(target.stat().st_mode) == 0o644
 
     os.mkfifo(tmp_path / "pipe")
     reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
-    assert cli("threshold", digits_run, "--far", "0.01", "-o", "pipe").code == 0
-    assert json.loads(os.read(reader, 1 << 16))["target"] == 0.01
+    assert cli("threshold", digits_run, "--far", "0.05", "-o", "pipe").code == 0
+    assert json.loads(os.read(reader, 1 << 16))["target"] == 0.05
     os.close(reader)
     assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
     assert sorted(os.listdir(tmp_path)) == ["link.json", "pipe", "real.json"]
@@ -423,20 +569,37 @@ def test_an_artifact_that_cannot_be_written(cli: Cli, digits_run, tmp_path: Path
 
     (tmp_path / "t.json").write_text("older")
     monkeypatch.setattr("os.replace", full)
-    answer = cli("threshold", digits_run, "--far", "0.01", "-o", "t.json")
+    answer = cli("threshold", digits_run, "--far", "0.05", "-o", "t.json", "-q")
     assert answer.code == 2
     assert "'t.json' cannot be written (No space left on device)" in answer.error
     assert listing(tmp_path) == {"t.json": b"older"}
 
 
+@pytest.mark.parametrize(("far", "code"), [("0.02", 0), ("0.01", 3)])
+def test_nobody_reads_the_warnings(digits_run, tmp_path: Path, far, code):
+    """A pipe on stderr that nobody reads any more leaves answer and exit code alone."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [installed(), "threshold", str(digits_run), "--far", far, "--json"],
+        cwd=tmp_path, env=clean_environment(), stdout=subprocess.PIPE, stderr=writer, check=False,
+    )  # fmt: skip
+    os.close(writer)
+    assert done.returncode == code
+    assert json.loads(done.stdout)["supported"] is (code == 0)
+
+
 def test_the_installed_command(command: Cli, places_run):
-    answer = command("threshold", places_run, "--far", "1e-3", "--json")
+    answer = command("threshold", places_run, "--far", "0.1", "--json")
     assert (answer.code, answer.err) == (0, "")
-    assert answer.document["far"] <= 1e-3
+    assert answer.document["far"] <= 0.1
+    answer = command("threshold", places_run, "--far", "1e-3", "--json")
+    assert (answer.code, answer.document["supported"]) == (0, True)
+    assert answer.error.endswith("[wide]")
     answer = command("threshold", places_run, "--far", "1e-12", "--json")
     assert answer.code == 3
     assert answer.document["supported"] is False
     assert answer.error.startswith("opiscal: inconclusive: ")
-    answer = command("threshold", DIGITS400, "--far", "1e-3", "--metric", "l2")
+    answer = command("threshold", DIGITS400, "--far", "0.1", "--metric", "l2")
     assert answer.code == 0
     assert "L2 distance" in answer.out

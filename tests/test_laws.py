@@ -367,12 +367,39 @@ def test_thresholds_rise_with_far_and_fall_with_frr():
     ids = np.arange(200) % 10
     report = opiscal.evaluate(rng.normal(size=(10, 6))[ids] + rng.normal(size=(200, 6)), ids)
     targets = np.geomspace(3e-4, 0.9, 60)
-    by_far = [report.threshold(far=x) for x in targets]
+    # The law is of the numbers, be they supported or not.
+    by_far = [report.threshold(far=x, force=True) for x in targets]
     by_frr = [report.threshold(frr=x) for x in targets]
     assert all(p.far <= x for p, x in zip(by_far, targets, strict=True))
     assert all(p.frr <= x for p, x in zip(by_frr, targets, strict=True))
     assert np.all(np.diff([p.distance for p in by_far]) >= 0)
     assert np.all(np.diff([p.distance for p in by_frr]) <= 0)
+    # From some FAR on all are supported, and without force only those have numbers.
+    supported = [p.supported for p in by_far]
+    assert supported == sorted(supported)
+    assert 5 < sum(supported) < 60
+    for x, forced in zip(targets, by_far, strict=True):
+        plain = report.threshold(far=x)
+        assert plain.supported == forced.supported
+        assert plain == forced if plain.supported else plain.distance is None
+    assert all(p.supported for p in by_frr)
+
+
+def test_guaranteed_thresholds_rise_with_far_and_lie_below_the_estimates():
+    rng = np.random.default_rng(8)
+    ids = np.arange(200) % 10
+    report = opiscal.evaluate(rng.normal(size=(10, 6))[ids] + rng.normal(size=(200, 6)), ids)
+    targets = np.geomspace(3e-4, 0.9, 60)
+    sure = [report.threshold(far=x, guarantee=True) for x in targets]
+    given = [p.guaranteed for p in sure]
+    assert given == sorted(given)
+    assert 5 < sum(given) < 60
+    distances = [p.distance for p in sure if p.guaranteed]
+    assert np.all(np.diff(distances) >= 0)
+    for x, p in zip(targets, sure, strict=True):
+        if p.guaranteed:
+            assert p.distance <= report.threshold(far=x, force=True).distance
+            assert p.far <= x
 
 
 def test_one_scored_class_is_an_error_and_not_a_zero():

@@ -1,6 +1,7 @@
 """The report: its fields, its way through a run folder, its rounding, and that it repeats."""
 
 import dataclasses
+import itertools
 import json
 import math
 from decimal import Decimal
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from conftest import PLACES
 from counted import reported
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -18,6 +20,8 @@ import opiscal
 from opiscal.data.embedding_set import ColumnNames
 from opiscal.errors import InconclusiveError, InputError, UsageError
 from opiscal.evaluation import evaluate_files
+from opiscal.measures.guarantee import support
+from opiscal.measures.rate_intervals import rate_intervals
 from opiscal.measures.rates import rate_curve
 from opiscal.report.answers import require_support
 from opiscal.report.artifact import read_artifact, threshold_artifact, write_artifact
@@ -33,7 +37,8 @@ POINT = [
     "utility", "far_ci", "frr_ci", "distance_ci", "supported", "guaranteed", "exact_at_threshold",
 ]  # fmt: skip
 
-# Section 3 of the contract, and the fields that were added to it: settings, provenance.columns.
+# Section 3 of the contract, and the fields that were added to it: settings, provenance.columns, and
+# those of issue 3.
 FIELDS = {
     "schema_version": None,
     "provenance": ["opiscal_version", "command", "seed", "threads", "inputs", "columns",
@@ -44,15 +49,18 @@ FIELDS = {
     "pairs": ["mode", "positive", "negative", "positive_counted", "negative_counted"],
     "metric": None,
     "calibration_range": ["given", "distance", "similarity", "far", "frr"],
-    "utility": ["kind", "c", "mean"],
+    "utility": ["kind", "c", "mean", "ci"],
     "opis": ["value", "noise", "corrected", "corrected_classes", "value_same_classes", "ci",
              "corrected_ci"],
     "epsilon_opis": ["epsilon", "against", "rank", "value", "worst_classes", "null_value", "ci"],
     "recommended_threshold": POINT,
     "operating_points": None,
-    "verification": ["eer", "auc"],
+    "verification": ["eer", "auc", "eer_ci"],
     "retrieval": ["recall_at", "queries"],
-    "differential": None,
+    "differential": ["far_max_over_geomean", "frr_max_over_geomean", "worst_far_class",
+                     "worst_frr_class", "far", "frr", "garbe", "groups"],
+    "split": None,
+    "intervals": ["replicates", "seed", "class_pair_sum", "unclassed_rows"],
     "confidence": None,
     "warnings": None,
 }  # fmt: skip
@@ -82,6 +90,15 @@ def without_time(document):
     out = json.loads(json.dumps(document))
     out["provenance"]["elapsed_s"] = None
     return out
+
+
+def assert_holds(interval, value, low=-math.inf, high=math.inf):
+    """Two finite ends in order, inside what there may be, with the value between them."""
+    first, last = interval
+    assert math.isfinite(first)
+    assert math.isfinite(last)
+    assert low <= first <= value <= last <= high
+    assert first < last
 
 
 def numbers_in(value):
@@ -114,16 +131,85 @@ def test_the_document_has_the_fields_of_the_contract(report):
     assert all(sorted(notice) == ["code", "message"] for notice in document["warnings"])
 
 
-def test_what_other_work_names_is_null(report):
+@pytest.mark.parametrize("options", [{}, {"pool": "classes", "range": "frr=0.2:0.4", "c": 2.0}])
+def test_every_number_has_its_interval_around_it(options):
+    document = digits(**options).to_dict()
+    opis = document["opis"]
+    assert opis["corrected_classes"] == 10
+    assert opis["value_same_classes"] == opis["value"]
+    assert opis["corrected"] == pytest.approx(opis["value"] - opis["noise"], rel=1e-12)
+    assert 0 < opis["noise"] < opis["value"]
+    assert_holds(opis["ci"], opis["value"], 0.0)
+    assert_holds(opis["corrected_ci"], opis["corrected"])
+    worst = document["epsilon_opis"]
+    assert_holds(worst["ci"], worst["value"], 0.0, 1.0)
+    assert 0 < worst["null_value"] < worst["value"]
+    assert_holds(document["utility"]["ci"], document["utility"]["mean"], 0.0, 1.0)
+    low, high = document["verification"]["eer"]
+    assert_holds(document["verification"]["eer_ci"], (low + high) / 2, 0.0, 1.0)
+    points = [document["recommended_threshold"], *document["operating_points"]]
+    assert {point["criterion"] for point in points} == {"far", "eer", "utility"}
+    for point in points:
+        assert_holds(point["far_ci"], point["far"], 0.0, 1.0)
+        assert_holds(point["frr_ci"], point["frr"], 0.0, 1.0)
+        assert_holds(point["distance_ci"], point["distance"], 0.0, 2.0)
+        assert point["supported"] is True
+        # Of an estimate nobody said that its bound meets the target.
+        assert point["guaranteed"] is False
+    method = {"replicates": 2000, "seed": 0, "class_pair_sum": False, "unclassed_rows": 0}
+    assert document["intervals"] == method
+    assert document["confidence"] == 0.95
+    # Not asked for, and no groups in the file.
+    assert document["split"] is None
+    assert document["differential"]["groups"] is None
+
+
+def test_the_differential_equals_the_table_of_classes(report):
+    found, table = report.differential, class_table(report)
+    assert (found.far.cells, found.far.left_out) == (found.frr.cells, found.frr.left_out) == (10, 0)
+    rates = {
+        "far": (table.far, table.negatives, found.far, found.worst_far_class),
+        "frr": (table.frr, table.positives, found.frr, found.worst_frr_class),
+    }
+    for name, (rate, pairs, spread, worst) in rates.items():
+        assert worst == table.label[int(rate.argmax())]
+        assert worst == spread.worst[0].label
+        # Issue 3: rates entering a ratio are (errors + 1/2) / (pairs + 1).
+        smooth = (rate * pairs + 0.5) / (pairs + 1)
+        ratio = smooth.max() / np.exp(np.log(smooth).mean())
+        assert spread.max_over_geomean == pytest.approx(ratio, rel=1e-9)
+        assert getattr(found, f"{name}_max_over_geomean") == spread.max_over_geomean
+        order = np.argsort(-rate)[:5]
+        assert [cell.label for cell in spread.worst] == [table.label[k] for k in order]
+        assert [cell.pairs for cell in spread.worst] == pairs[order].tolist()
+        for cell, k in zip(spread.worst, order, strict=True):
+            assert cell.rate == pytest.approx(rate[k], rel=1e-12)
+            assert_holds(cell.ci, cell.rate, 0.0, 1.0)
+        assert 0 < spread.gini < 1
+    assert 0 < found.garbe < 1
+
+
+def test_what_the_data_cannot_say_is_null():
+    """Few classes of two rows: no noise, so no corrected value, but intervals all the same."""
+    rng = np.random.default_rng(11)
+    vectors, classes = rng.integers(-5, 6, (24, 3)), (np.arange(24) // 2).tolist()
+    report = reported(vectors, classes, "l2", range="distance=1:8")
     document = report.to_dict()
-    for name in ("noise", "corrected", "corrected_classes", "value_same_classes", "ci",
-                 "corrected_ci"):  # fmt: skip
+    for name in ("noise", "corrected", "corrected_classes", "value_same_classes", "corrected_ci"):
         assert document["opis"][name] is None
     assert document["epsilon_opis"]["null_value"] is None
-    assert document["epsilon_opis"]["ci"] is None
-    for point in [document["recommended_threshold"], *document["operating_points"]]:
-        assert (point["far_ci"], point["frr_ci"], point["distance_ci"]) == (None, None, None)
-        assert point["guaranteed"] is False
+    assert_holds(document["opis"]["ci"], document["opis"]["value"], 0.0)
+    assert_holds(document["epsilon_opis"]["ci"], document["epsilon_opis"]["value"], 0.0, 1.0)
+    notice = next(n for n in report.warnings if n.code == "noise_unknown")
+    assert notice.message.startswith("0 of 12 scored classes have 4 rows or more")
+    # One positive pair a class: too few for a rate of its own.
+    assert (
+        document["differential"]["frr"]["cells"],
+        document["differential"]["frr"]["left_out"],
+    ) == (0, 12)
+    assert document["differential"]["frr_max_over_geomean"] is None
+    assert document["differential"]["worst_frr_class"] is None
+    assert document["differential"]["far"]["cells"] == 12
 
 
 @pytest.mark.parametrize(
@@ -150,6 +236,10 @@ def test_no_number_is_nan_or_infinite_on_the_smallest_sets():
         assert document["calibration_range"]["similarity"] is None
         points = [document["recommended_threshold"], *document["operating_points"]]
         assert {p["similarity"] for p in points} == {p["cosine_distance"] for p in points} == {None}
+        for point in points:
+            for name in ("far", "frr"):
+                low, high = point[f"{name}_ci"]
+                assert 0 <= low <= point[name] <= high <= 1
 
 
 def test_rows_and_pairs(report):
@@ -186,10 +276,10 @@ def test_rows_that_were_left_out_are_counted_and_warned_about():
 
 def test_the_operating_points_are_those_that_the_data_supports(report):
     criteria = [(p.criterion, p.target) for p in report.operating_points]
-    # 1e-5 of 71,899 negative pairs is less than one.
-    assert criteria == [
-        ("far", 1e-1), ("far", 1e-2), ("far", 1e-3), ("far", 1e-4), ("eer", None), ("utility", None)
-    ]  # fmt: skip
+    # A FAR of 1e-2 is 719 of 71,899 negative pairs, but ten classes are worth 245 pairs there.
+    assert criteria == [("far", 1e-1), ("eer", None), ("utility", None)]
+    for far_ in (1e-2, 1e-3, 1e-4, 1e-5, 1e-6):
+        assert not report.threshold(far=far_).supported
     for point in report.operating_points:
         if point.criterion == "far":
             assert point == report.threshold(far=point.target)
@@ -200,29 +290,58 @@ def test_the_operating_points_are_those_that_the_data_supports(report):
     assert all(p.utility <= best for p in report.operating_points if p.exact_at_threshold)
 
 
+def test_the_operating_points_of_many_classes():
+    report = evaluate_files([str(PLACES)], ColumnNames(), EvaluateConfig(retrieval=False))
+    points = [p for p in report.operating_points if p.criterion == "far"]
+    assert [p.target for p in points] == [1e-1, 1e-2, 1e-3, 1e-4, 1e-5]
+    assert not report.threshold(far=1e-6).supported
+    for point in points:
+        assert point == report.threshold(far=point.target)
+        assert point.far <= point.target
+        assert_holds(point.far_ci, point.far, 0.0, 1.0)
+        assert_holds(point.distance_ci, point.distance, 0.0, 2.0)
+    for one, other in itertools.pairwise(points):
+        assert one.distance > other.distance
+        assert one.far_ci[1] > other.far_ci[1]
+
+
 def test_a_wide_answer_is_warned_about(report):
-    # Contract, section 2: "3 to 30: answered, with the warning `wide`".
-    wide = [p for p in report.operating_points if p.target and 3 <= p.target * 71_899 < 30]
-    assert [p.target for p in wide] == [1e-4]
-    assert "wide" in [notice.code for notice in report.warnings]
+    # Contract, section 2: "3 to 30: answered, with the warning `wide`", of the effective number.
+    expected = support(rate_intervals(report.counts), 0.1).expected
+    assert 3 <= expected < 30 < 0.1 * 71_899
+    notice = next(n for n in report.warnings if n.code == "wide")
+    assert "at FAR 0.1 among the effective number" in notice.message
 
 
 def test_an_unsupported_target_has_no_bare_number(report):
-    point = report.threshold(far=1e-5)
+    point = report.threshold(far=1e-3)
     assert not point.supported
     document = point_to_dict(point)
     assert document["criterion"] == "far"
-    assert document["target"] == 1e-5
+    assert document["target"] == 1e-3
     for name in ("similarity", "distance", "cosine_distance", "squared_l2", "far", "frr",
                  "utility"):  # fmt: skip
         assert document[name] is None
+    for name in ("far_ci", "frr_ci", "distance_ci"):
+        assert document[name] is None
+    curve, intervals = rate_curve(report.counts), rate_intervals(report.counts)
+    expected = support(intervals, 1e-3).expected
+    assert expected < 3 < 1e-3 * 71_899
+    with pytest.raises(InconclusiveError) as caught:
+        require_support(point, curve, intervals)
+    message = str(caught.value)
+    assert message.startswith(f"far 0.001: {expected:.3g} false accepts are expected among an eff")
+    assert "(of 71899, which share classes), and at least 3 are needed" in message
+    # Without intervals the pairs themselves are counted.
+    hopeless = report.threshold(far=1e-5)
     with pytest.raises(InconclusiveError, match=r"far 1e-05: 0.719 false accepts are expected"):
-        require_support(point, rate_curve(report.counts))
+        require_support(hopeless, curve)
 
 
 def test_a_recommendation_that_the_data_cannot_support():
     report = digits(recommend="far=1e-6")
     assert report.recommended_threshold.distance is None
+    assert report.differential is None
     assert not report.recommended_threshold.supported
     notice = next(n for n in report.warnings if n.code == "recommended_unsupported")
     assert "far=1e-6" in notice.message
@@ -233,16 +352,24 @@ def test_a_recommendation_that_the_data_cannot_support():
 
 @pytest.mark.parametrize(
     ("recommend", "target"),
-    [("far=0.01", {"far": 0.01}), ("frr=0.2", {"frr": 0.2}), ("eer", {"eer": True})],
-)
+    [("far=0.1", {"far": 0.1}), ("far=0.05", {"far": 0.05}), ("frr=0.2", {"frr": 0.2}),
+     ("eer", {"eer": True})],
+)  # fmt: skip
 def test_other_recommendations(report, recommend, target):
     other = digits(recommend=recommend)
-    assert other.recommended_threshold == report.threshold(**target)
+    point = other.recommended_threshold
+    assert_holds(point.distance_ci, point.distance, 0.0, 2.0)
+    assert point == other.threshold(**target)
     assert "recommended_at_range_end" not in [n.code for n in other.warnings]
+    # Where the target was not among those of the evaluation, the interval of its threshold is read
+    # off the intervals of the rate, and all else is the same.
+    plain = report.threshold(**target)
+    assert point == dataclasses.replace(plain, distance_ci=point.distance_ci)
+    assert_holds(plain.distance_ci, plain.distance, 0.0, 2.0)
 
 
 def test_a_wide_recommendation():
-    codes = [n.code for n in digits(recommend="far=1e-4").warnings]
+    codes = [n.code for n in digits(recommend="far=0.05").warnings]
     assert "wide" in codes
 
 
@@ -356,8 +483,8 @@ def test_the_folder_holds_the_document_and_the_table(report, tmp_path):
     assert json.loads((run / "report.json").read_text()) == report.to_dict()
     table = pq.read_table(run / "classes.parquet")
     assert table.column_names == [
-        "label", "rows", "positives", "negatives", "mean_utility", "opis_share", "far", "frr",
-        "best_threshold", "nearest_class",
+        "label", "rows", "positives", "negatives", "mean_utility", "utility_error", "opis_share",
+        "far", "frr", "best_threshold", "nearest_class",
     ]  # fmt: skip
     assert table["label"].to_pylist() == list(report.counts.labels)
     assert table["positives"].to_numpy().sum() == report.pairs.positive
@@ -426,8 +553,14 @@ def test_groups_change_no_answer(grouped):
     plain = opiscal.evaluate(vectors, classes, config=live.settings)
     one, other = live.to_dict(), plain.to_dict()
     one["provenance"] = other["provenance"] = None
+    groups = one["differential"]["groups"]
+    one["differential"]["groups"] = None
     assert one == other
     assert plain.counts.within_groups == ()
+    # Cells of fewer than 30 pairs are left out of the comparison.
+    enough = {name for name, part in live.counts.within_groups if part.negative >= 30}
+    assert {cell["label"] for cell in groups["far"]["worst"]} == enough == {"us", "ü"}
+    assert (groups["far"]["cells"], groups["far"]["left_out"]) == (2, 1)
 
 
 # Rounding
@@ -460,7 +593,7 @@ def test_numbers_of_few_digits_stay():
 
 def test_printed_thresholds_promise_no_less(report):
     for far_ in np.geomspace(5e-5, 0.5, 40):
-        point = report.threshold(far=far_)
+        point = report.threshold(far=far_, force=True)
         printed = point_to_dict(point)
         # Of a number near 0 the sixteenth digit of 1 is left over from 1 - s.
         exact = 1 - Decimal(point.distance) ** 2 / 2
@@ -535,7 +668,7 @@ def test_a_float32_service_accepts_no_negative_pair_too_many_on_any_rows():
     vectors = rng.normal(size=(12, 16))[classes] + rng.normal(size=(240, 16))
     report = opiscal.evaluate(vectors, classes)
     for far_ in (0.3, 0.1, 0.05, 0.01, 0.003):
-        point = report.threshold(far=far_)
+        point = report.threshold(far=far_, force=True)
         allowed = math.floor(far_ * report.counts.negative + 1e-9)
         for negatives, _ in float32_service(vectors, classes, point_to_dict(point)).values():
             # Where no pair is within rounding of the threshold there is nothing to be lost.
@@ -582,6 +715,7 @@ SETTINGS = [
     {"retrieval": False},
     {"seed": 1},
     {"confidence": 0.9},
+    {"splits": 2},
 ]
 
 
@@ -634,7 +768,7 @@ def test_the_fingerprint_changes_with_the_groups():
 
 
 def test_the_artifact_says_all_that_a_service_needs(report):
-    point = report.threshold(far=1e-3)
+    point = report.threshold(far=0.1)
     document = threshold_artifact(report, point)
     printed = point_to_dict(point)
     for name in ("similarity", "distance", "cosine_distance", "squared_l2"):
@@ -648,7 +782,12 @@ def test_the_artifact_says_all_that_a_service_needs(report):
     assert document["pairs"] == {"positive": 7901, "negative": 71_899}
     assert document["inputs"][0]["sha256"] == report.provenance.inputs[0].sha256
     assert document["opiscal_version"] == opiscal.__version__
-    assert (document["criterion"], document["target"]) == ("far", 1e-3)
+    assert (document["criterion"], document["target"]) == ("far", 0.1)
+    for name in ("far_ci", "frr_ci", "distance_ci"):
+        assert document[name] == printed[name]
+        assert document[name] is not None
+    assert (document["supported"], document["guaranteed"]) == (True, False)
+    assert document["confidence"] == 0.95
     assert json.loads(json.dumps(document, allow_nan=False)) == document
 
 
@@ -688,10 +827,20 @@ def test_an_artifact_under_l2_has_no_cosine_scale():
     assert "as given" in document["rule"]
 
 
+def test_an_artifact_of_a_promise_or_of_a_forced_number_says_so(report):
+    point = report.threshold(far=0.2, guarantee=True, confidence=0.9)
+    document = threshold_artifact(report, point, 0.9)
+    assert (document["supported"], document["guaranteed"]) == (True, True)
+    assert document["confidence"] == 0.9
+    forced = threshold_artifact(report, report.threshold(far=1e-3, force=True))
+    assert (forced["supported"], forced["guaranteed"]) == (False, False)
+    assert forced["far"] <= 1e-3
+
+
 def test_an_artifact_is_read_back(report, tmp_path):
     file = tmp_path / "threshold.json"
     for far_ in np.geomspace(5e-5, 0.9, 40):
-        point = report.threshold(far=far_)
+        point = report.threshold(far=far_, force=True)
         write_artifact(threshold_artifact(report, point), file)
         metric, distance = read_artifact(file)
         assert metric == "cosine"

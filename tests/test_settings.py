@@ -56,11 +56,17 @@ WRONG = [
     ("threads", -2, "1 or more"),
     ("threads", 1.5, "whole number"),
     ("threads", True, "whole number"),
-    ("confidence", 0.0, "above 0 and below 1"),
-    ("confidence", 1.0, "above 0 and below 1"),
-    ("confidence", 95, "above 0 and below 1"),
-    ("confidence", math.nan, "above 0 and below 1"),
+    ("confidence", 0.0, "above 0.5 and below 1"),
+    ("confidence", 0.5, "above 0.5 and below 1"),
+    ("confidence", 1.0, "above 0.5 and below 1"),
+    ("confidence", 95, "above 0.5 and below 1"),
+    ("confidence", math.nan, "above 0.5 and below 1"),
     ("confidence", "0.95", "a number"),
+    ("splits", -1, "from 0 (no split) to 1000"),
+    ("splits", 1001, "from 0 (no split) to 1000"),
+    ("splits", 1.5, "whole number"),
+    ("splits", True, "whole number"),
+    ("splits", None, "whole number"),
 ]
 
 
@@ -92,6 +98,10 @@ def test_what_is_allowed_at_the_borders():
         {"epsilon": 1},
         {"c": 2},
         {"seed": 0, "threads": 1},
+        {"splits": 0},
+        {"splits": 1000},
+        {"confidence": 0.51},
+        {"confidence": 0.999},
         {"threads": None},
         {"range": "far=0:1"},
         {"integration": "grid:2"},
@@ -134,6 +144,7 @@ OTHER = {
     "seed": 7,
     "threads": 3,
     "confidence": 0.9,
+    "splits": 5,
 }
 
 
@@ -165,6 +176,7 @@ def test_defaults_are_those_of_the_contract():
         "retrieval": True,
         "seed": 0,
         "confidence": 0.95,
+        "splits": 0,
     }
 
 

@@ -46,9 +46,13 @@ def print_lines(lines: list[str]) -> None:
 
 def silence_stdout() -> None:
     """Let go of an stdout that takes no more: Python would try again at its end, and complain."""
+    _silence(sys.stdout)
+
+
+def _silence(stream: Any) -> None:
     # In a test it may be no file.
     with suppress(OSError, ValueError, AttributeError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _encoding() -> str:
@@ -74,9 +78,12 @@ def _write(text: str) -> None:
 def say(message: str) -> None:
     """One line on stderr."""
     if sys.stderr is not None:
-        # Where even this cannot be written, there is nobody to tell.
-        with suppress(OSError):
+        try:
             sys.stderr.write(f"opiscal: {one_line(message)}\n")
+            sys.stderr.flush()
+        except OSError:
+            # There is nobody to tell, and the exit code is to be ours.
+            _silence(sys.stderr)
 
 
 def one_line(text: str) -> str:

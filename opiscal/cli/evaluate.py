@@ -42,6 +42,24 @@ def evaluate(
     eps_rank: options.EpsRank = "range",
     pool: options.PoolOption = "pairs",
     recommend: options.Recommend = "utility",
+    split: Annotated[
+        bool,
+        typer.Option(
+            "--split",
+            help="Choose thresholds on half of the classes and judge them on the other half, "
+            "which costs about half as much again for each split.",
+        ),
+    ] = False,
+    splits: Annotated[
+        int | None,
+        typer.Option(
+            "--splits",
+            help="How many seeded splits --split makes. [default: 3]",
+            min=1,
+            show_default=False,
+        ),
+    ] = None,
+    confidence: options.Confidence = 0.95,
     no_plots: Annotated[bool, typer.Option("--no-plots", help="Draw no figures.")] = False,
     no_retrieval: Annotated[
         bool, typer.Option("--no-retrieval", help="Do not work out Recall@k.")
@@ -62,10 +80,13 @@ def evaluate(
     """
     with errors_as_exit_codes(debug):
         from opiscal.data.embedding_set import ColumnNames
+        from opiscal.errors import UsageError
         from opiscal.report.run_folder import check_run_place
         from opiscal.report.settings import EvaluateConfig
         from opiscal.report.summary import elapsed_line, summary_lines
 
+        if splits is not None and not split:
+            raise UsageError(f"--splits {splits}: no split was asked for; give --split too")
         config = EvaluateConfig(
             metric=metric,  # type: ignore[arg-type]  # checked there, with a message
             utility=utility,  # type: ignore[arg-type]
@@ -84,6 +105,8 @@ def evaluate(
             retrieval=not no_retrieval,
             seed=seed,
             threads=threads,
+            confidence=confidence,
+            splits=(3 if splits is None else splits) if split else 0,
         )
         # Before the work, not after it.
         check_run_place(out)

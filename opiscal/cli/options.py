@@ -158,6 +158,9 @@ Threads = Annotated[
     ),
 ]
 Seed = Annotated[int, typer.Option("--seed", help="Of the sample from which edges are placed.")]
+Confidence = Annotated[
+    float, typer.Option("--confidence", help="Level of the intervals and of guarantees.")
+]
 Json = Annotated[
     bool, typer.Option("--json", help="Print one JSON document on stdout, and nothing else.")
 ]

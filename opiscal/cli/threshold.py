@@ -49,6 +49,28 @@ def threshold(
             "squared-l2= or @threshold.json.",
         ),
     ] = None,
+    guarantee: Annotated[
+        bool,
+        typer.Option(
+            "--guarantee",
+            help="With --far: the largest threshold whose upper bound on FAR, not its estimate, is "
+            "at most the target.",
+        ),
+    ] = False,
+    confidence: Annotated[
+        float | None,
+        typer.Option(
+            "--confidence",
+            help="Level of the intervals and of the guarantee. [default: that of the run, or 0.95]",
+            show_default=False,
+        ),
+    ] = None,
+    force: Annotated[
+        bool,
+        typer.Option(
+            "--force", help="Give a threshold that the data do not support, marked as such."
+        ),
+    ] = False,
     out: Annotated[
         Path | None,
         typer.Option("-o", "--out", metavar="FILE", help="Write a threshold.json for a service."),
@@ -71,6 +93,7 @@ def threshold(
     with errors_as_exit_codes(debug):
         from opiscal.data.embedding_set import ColumnNames
         from opiscal.errors import UsageError
+        from opiscal.measures.rate_intervals import rate_intervals
         from opiscal.measures.rates import rate_curve
         from opiscal.report.answers import is_wide, require_support
         from opiscal.report.artifact import threshold_artifact, write_artifact
@@ -81,21 +104,40 @@ def threshold(
             raise UsageError(
                 "give exactly one of --far, --frr, --eer, --utility and --at, such as --far 1e-3"
             )
+        if guarantee and far is None:
+            raise UsageError("--guarantee: only a FAR can be guaranteed; give --far 1e-3 with it")
         columns = ColumnNames(embedding_column, label_column)
-        report = _report(source, columns, metric, threads, seed, quiet)
+        report = _report(source, columns, metric, threads, seed, confidence, quiet)
+        confidence = report.confidence if confidence is None else confidence
         distance = None if at is None else _distance(at, report)
-        point = report.threshold(far=far, frr=frr, eer=eer, utility=utility, at=distance)
+        point = report.threshold(
+            far=far,
+            frr=frr,
+            eer=eer,
+            utility=utility,
+            at=distance,
+            guarantee=guarantee,
+            confidence=confidence,
+            force=force,
+        )
         curve = rate_curve(report.counts, report.settings.pool)
+        intervals = rate_intervals(report.counts, report.settings.pool, confidence)
         if json_:
             print_json(point_to_dict(point))
-        require_support(point, curve)
-        if is_wide(point, curve) and not quiet:
+        if not (force and point.distance is not None):
+            require_support(point, curve, intervals, guarantee=guarantee)
+        elif not point.supported and not quiet:
+            say(
+                f"warning: the data cannot resolve {point.criterion} {point.target:g}; the "
+                "threshold was forced and is marked unsupported [unsupported]"
+            )
+        if is_wide(point, curve, intervals) and not guarantee and not quiet:
             say(
                 f"warning: fewer than 30 errors are expected at {point.criterion} "
-                f"{point.target:g}: the true rate may be far from it [wide]"
+                f"{point.target:g} among the effective number of pairs: see its interval [wide]"
             )
         if out is not None:
-            write_artifact(threshold_artifact(report, point), out)
+            write_artifact(threshold_artifact(report, point, confidence), out)
         if not json_:
             print_lines(point_lines(report, point))
             if out is not None:
@@ -108,6 +150,7 @@ def _report(
     metric: str,
     threads: int | None,
     seed: int,
+    confidence: float | None,
     quiet: bool,
 ) -> "Report":
     from opiscal.errors import UsageError
@@ -131,6 +174,7 @@ def _report(
         threads=threads,
         seed=seed,
         retrieval=False,
+        confidence=0.95 if confidence is None else confidence,
     )
     with progress_bar(quiet) as progress:
         report = evaluate_files(source, columns, config, progress=progress)

@@ -15,11 +15,14 @@ ARTIFACT_VERSION = 1
 _LONGEST = {"cosine": 2.0, "l2": 1e100}
 
 
-def threshold_artifact(report: Report, point: OperatingPoint) -> dict[str, Any]:
-    """The document of ``threshold.json`` for a supported operating point.
+def threshold_artifact(
+    report: Report, point: OperatingPoint, confidence: float | None = None
+) -> dict[str, Any]:
+    """The document of ``threshold.json`` for an operating point that has numbers.
 
     The value on all four scales with a comparison line for each, the acceptance rule in words,
     metric, normalisation, tie rule, the rates found, pair counts, input hashes and tool version.
+    `confidence` is that of the point's intervals and guarantee, the report's by default.
     """
     numbers = point_to_dict(point)
     cosine = report.metric == "cosine"
@@ -47,8 +50,13 @@ def threshold_artifact(report: Report, point: OperatingPoint) -> dict[str, Any]:
         "target": point.target,
         "far": point.far,
         "frr": point.frr,
+        "far_ci": None if point.far_ci is None else list(point.far_ci),
+        "frr_ci": None if point.frr_ci is None else list(point.frr_ci),
+        "distance_ci": None if point.distance_ci is None else list(point.distance_ci),
         "utility": point.utility,
+        "supported": point.supported,
         "guaranteed": point.guaranteed,
+        "confidence": report.confidence if confidence is None else confidence,
         "exact_at_threshold": point.exact_at_threshold,
         "pairs": {"positive": report.pairs.positive, "negative": report.pairs.negative},
         "inputs": [{"path": item.path, "sha256": item.sha256} for item in report.provenance.inputs],

@@ -1,27 +1,35 @@
 """From pair counts to the Report."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+
 import numpy as np
 
 from opiscal.data.embedding_set import Label
 from opiscal.errors import InconclusiveError
 from opiscal.measures.calibration_range import CalibrationRange, find_range
 from opiscal.measures.operating_points import (
-    WIDE_ERRORS,
     OperatingPoint,
-    expected_errors,
     threshold_scales,
 )
 from opiscal.measures.opis import Integration, epsilon_opis, mean_over_range, opis
-from opiscal.measures.rates import RateCurve, rate_curve
+from opiscal.measures.rate_intervals import RateIntervals, rate_intervals
+from opiscal.measures.rates import rate_curve
+from opiscal.measures.resampling import ThresholdIntervals
 from opiscal.measures.retrieval import RECALL_AT, recall_at
 from opiscal.measures.utility import Utility, class_utility
 from opiscal.measures.verification import area_under_roc, equal_error_rate
 from opiscal.pairs.counts import NeighbourRanks, PairCounts
-from opiscal.report.answers import find_point, is_wide
+from opiscal.report.answers import find_point
+from opiscal.report.differential import differential_found
+from opiscal.report.notices import data_notices, range_notices, split_notices, wide_notices
+from opiscal.report.recommend import recommend
 from opiscal.report.record import (
     SCHEMA_VERSION,
     Data,
     EpsilonOpis,
+    IntervalMethod,
     Notice,
     Opis,
     Pairs,
@@ -32,7 +40,9 @@ from opiscal.report.record import (
     UtilityFound,
     Verification,
 )
-from opiscal.report.settings import EvaluateConfig, Recommendation
+from opiscal.report.settings import EvaluateConfig
+from opiscal.report.split import split_rates
+from opiscal.report.uncertainty import Uncertainty, find_uncertainty
 
 _FAR_TARGETS = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
 
@@ -44,6 +54,7 @@ def assemble_report(
     data: Data,
     provenance: Provenance,
     config: EvaluateConfig,
+    halves: Sequence[tuple[PairCounts, PairCounts]] | None = None,
 ) -> Report:
     """Work out everything that follows from the counts.
 
@@ -57,6 +68,8 @@ def assemble_report(
     data, provenance
         Taken over as they are.
     config : EvaluateConfig
+    halves : sequence of pairs of PairCounts, optional
+        The counts of both halves of the classes, for each split.
 
     Returns
     -------
@@ -80,11 +93,31 @@ def assemble_report(
     )
     curves = class_utility(counts, nodes, utility)
     worst = epsilon_opis(curves, weights, config.epsilon, config.eps_against, config.eps_rank)
-    recommended, notices = _recommend(counts, curve, utility, found, config)
-    points = [find_point(counts, curve, utility, "far", far) for far in _FAR_TARGETS]
-    points = [point for point in points if point.supported]
-    points += [find_point(counts, curve, utility, "eer")]
-    points += [find_point(counts, curve, utility, "utility")]
+    intervals = rate_intervals(counts, config.pool, config.confidence)
+    find = partial(find_point, counts, curve, utility, intervals=intervals)
+    recommended, notices = recommend(find, curve, intervals, found, config)
+    points = [find("far", far) for far in _FAR_TARGETS]
+    points = [point for point in points if point.distance is not None]
+    points += [find("eer"), find("utility")]
+    sure = None
+    if intervals is not None:
+        asked = (*points, recommended)
+        sure = find_uncertainty(
+            counts,
+            curves,
+            nodes,
+            weights,
+            found,
+            intervals,
+            config,
+            far=sorted({p.target for p in asked if p.criterion == "far" and p.target}),
+            frr=sorted({p.target for p in asked if p.criterion == "frr" and p.target}),
+        )
+        points = [_with_threshold_interval(point, sure.resampled.threshold) for point in points]
+        recommended = _with_threshold_interval(
+            recommended, sure.resampled.threshold, recommended=True
+        )
+        notices += [Notice("noise_unknown", sure.corrected.reason)] if sure.corrected.reason else []
     return Report(
         schema_version=SCHEMA_VERSION,
         provenance=provenance,
@@ -100,74 +133,83 @@ def assemble_report(
         metric=counts.metric,
         calibration_range=_range_found(found, counts),
         utility=UtilityFound(
-            config.utility, config.c, float(mean_over_range(curves, weights).mean())
+            config.utility,
+            config.c,
+            float(mean_over_range(curves, weights).mean()),
+            None if sure is None else sure.resampled.mean_utility,
         ),
-        opis=Opis(value=opis(curves, weights)),
+        opis=_opis_found(opis(curves, weights), sure),
         epsilon_opis=EpsilonOpis(
             epsilon=config.epsilon,
             against=config.eps_against,
             rank=config.eps_rank,
             value=worst.value,
             worst_classes=tuple(counts.labels[i] for i in worst.worst),
+            null_value=None if sure is None else sure.null_value,
+            ci=None if sure is None else sure.resampled.epsilon_opis,
         ),
         recommended_threshold=recommended,
         operating_points=tuple(points),
-        verification=Verification(eer=equal_error_rate(curve), auc=area_under_roc(curve)),
+        verification=Verification(
+            eer=equal_error_rate(curve),
+            auc=area_under_roc(curve),
+            eer_ci=None if sure is None else sure.resampled.eer,
+        ),
         retrieval=_retrieval(ranks),
-        differential=None,
+        differential=differential_found(counts, recommended, nodes, weights, utility, config),
+        split=None if halves is None else split_rates(halves, _FAR_TARGETS[:4], config),
+        intervals=_method(intervals, sure, config),
         confidence=config.confidence,
         warnings=tuple(
-            _data_notices(data)
-            + _range_notices(found, curve)
+            data_notices(data)
+            + range_notices(found, curve)
             + notices
-            + _wide_notices(points, curve)
+            + wide_notices(points, curve, intervals)
+            + split_notices(counts, config)
         ),
         counts=counts,
         nearest_class=nearest_class,
     )
 
 
-def _recommend(
-    counts: PairCounts,
-    curve: RateCurve,
-    utility: Utility,
-    found: CalibrationRange,
-    config: EvaluateConfig,
-) -> tuple[OperatingPoint, list[Notice]]:
-    how = Recommendation.parse(config.recommend)
-    if how.criterion != "utility":
-        point = find_point(counts, curve, utility, how.criterion, how.target)
-        notices = []
-        if not point.supported:
-            notices.append(
-                Notice(
-                    "recommended_unsupported",
-                    f"the data cannot support the recommended threshold {config.recommend}: no "
-                    f"threshold reaches it, or fewer than 3 false accepts are expected",
-                )
-            )
-        elif is_wide(point, curve):
-            notices.append(
-                Notice(
-                    "wide",
-                    f"few errors are expected at the recommended threshold {config.recommend}: "
-                    "its true rate may be far from the target",
-                )
-            )
-        return point, notices
-    point = find_point(counts, curve, utility, "utility", within=(found.low, found.high))
-    best = find_point(counts, curve, utility, "utility")
-    if not found.low < (best.distance or 0.0) < found.high or point.distance in (
-        found.low,
-        found.high,
-    ):
-        message = (
-            f"the recommended threshold is at an end of the calibration range {found.given}: "
-            f"utility is highest at distance {best.distance:.6g}, where FAR is {best.far:.3g} and "
-            f"FRR {best.frr:.3g}; widen --range or choose by --recommend far=x"
-        )
-        return point, [Notice("recommended_at_range_end", message)]
-    return point, []
+def _opis_found(value: float, sure: Uncertainty | None) -> Opis:
+    if sure is None:
+        return Opis(value=value)
+    corrected = sure.corrected
+    return Opis(
+        value=value,
+        noise=corrected.noise,
+        corrected=corrected.corrected,
+        corrected_classes=corrected.corrected_classes,
+        value_same_classes=corrected.value_same_classes,
+        ci=sure.resampled.opis,
+        corrected_ci=sure.resampled.corrected_opis,
+    )
+
+
+def _with_threshold_interval(
+    point: OperatingPoint, found: ThresholdIntervals, *, recommended: bool = False
+) -> OperatingPoint:
+    interval = {
+        "far": dict(found.far).get(point.target or 0.0),
+        "frr": dict(found.frr).get(point.target or 0.0),
+        "eer": found.eer,
+        "utility": found.recommended if recommended else found.utility,
+    }.get(point.criterion)
+    return point if point.distance is None else replace(point, distance_ci=interval)
+
+
+def _method(
+    intervals: RateIntervals | None, sure: Uncertainty | None, config: EvaluateConfig
+) -> IntervalMethod | None:
+    if intervals is None or sure is None:
+        return None
+    return IntervalMethod(
+        replicates=sure.resampled.replicates,
+        seed=config.seed,
+        class_pair_sum=intervals.pair_squares_known,
+        unclassed_rows=intervals.single_rows,
+    )
 
 
 def _range_found(found: CalibrationRange, counts: PairCounts) -> RangeFound:
@@ -186,68 +228,6 @@ def _range_found(found: CalibrationRange, counts: PairCounts) -> RangeFound:
         far=found.far,
         frr=found.frr,
     )
-
-
-def _range_notices(found: CalibrationRange, curve: RateCurve) -> list[Notice]:
-    notices = []
-    if found.collapsed:
-        notices.append(
-            Notice(
-                "range_collapsed",
-                f"the calibration range {found.given} has no width: both ends are at distance "
-                f"{found.low:.6g}; OPIS is the variance over classes at that one threshold",
-            )
-        )
-    kind, _, ends = found.given.partition("=")
-    if kind == "far":
-        lowest = min(float(end) for end in ends.split(":"))
-        if expected_errors(curve, "far", lowest) < 3:
-            notices.append(
-                Notice(
-                    "range_unsupported",
-                    f"fewer than 3 false accepts are expected at the lower end of the calibration "
-                    f"range {found.given}: it is a guess; choose a range of higher FAR",
-                )
-            )
-    return notices
-
-
-def _wide_notices(points: list[OperatingPoint], curve: RateCurve) -> list[Notice]:
-    wide = [f"{point.target:g}" for point in points if is_wide(point, curve)]
-    if not wide:
-        return []
-    return [
-        Notice(
-            "wide",
-            f"fewer than {WIDE_ERRORS} false accepts are expected at FAR {', '.join(wide)}: the "
-            "true rates at these operating points may be far from the targets",
-        )
-    ]
-
-
-def _data_notices(data: Data) -> list[Notice]:
-    dropped = data.dropped
-    reasons = {
-        "null_label": (dropped.null_label, "have no label"),
-        "null_embedding": (dropped.null_embedding, "have no vector"),
-        "non_finite": (dropped.non_finite, "hold NaN or infinity"),
-        "zero_norm": (dropped.zero_norm, "have length zero, which has no direction"),
-    }
-    notices = [
-        Notice(f"dropped_{name}", f"{count} of {data.rows_read} rows {why} and were left out")
-        for name, (count, why) in reasons.items()
-        if count
-    ]
-    few = data.classes_scored < 10
-    if few:
-        notices.append(
-            Notice(
-                "few_classes",
-                f"only {data.classes_scored} classes have two rows or more: OPIS is a variance "
-                "over classes and is rough with so few",
-            )
-        )
-    return notices
 
 
 def _retrieval(ranks: NeighbourRanks | None) -> Retrieval | None:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from opiscal.data.embedding_set import Label
+from opiscal.measures.noise import mean_noise_by_class
 from opiscal.measures.operating_points import best_distance_by_class
 from opiscal.measures.opis import Integration, mean_over_range, opis_by_class
 from opiscal.measures.rates import Floats, class_counts_at
@@ -27,6 +28,9 @@ class ClassTable:
         Over the calibration range.
     opis_share : float64 array
         The class's part of OPIS; they sum to 1 (all 0 where OPIS is 0).
+    utility_error : float64 array
+        Standard error of `mean_utility` from the class's own rows: the root of the noise over the
+        range; NaN below four rows.
     far, frr : float64 arrays or None
         At the recommended threshold; None where there is none.
     best_threshold : float64 array
@@ -40,6 +44,7 @@ class ClassTable:
     positives: NDArray[np.int64]
     negatives: NDArray[np.int64]
     mean_utility: Floats
+    utility_error: Floats
     opis_share: Floats
     far: Floats | None
     frr: Floats | None
@@ -55,6 +60,7 @@ class ClassTable:
             "positives": self.positives,
             "negatives": self.negatives,
             "mean_utility": self.mean_utility,
+            "utility_error": [None if np.isnan(e) else float(e) for e in self.utility_error],
             "opis_share": self.opis_share,
             "far": nothing if self.far is None else self.far,
             "frr": nothing if self.frr is None else self.frr,
@@ -86,6 +92,9 @@ def class_table(report: Report) -> ClassTable:
         positives=counts.positives_of_class,
         negatives=counts.negatives_of_class,
         mean_utility=mean_over_range(curves, weights),
+        utility_error=np.sqrt(
+            np.maximum(mean_noise_by_class(counts, nodes, weights, utility), 0.0)
+        ),
         opis_share=share / total if total > 0 else np.zeros(share.size),
         far=far,
         frr=frr,

@@ -6,7 +6,8 @@ from opiscal.data.embedding_set import Label
 from opiscal.data.profile import DataProfile
 from opiscal.data.simulate import SimulationResult
 from opiscal.pairs.cost import Cost
-from opiscal.report.summary import clean, cut, fit, span
+from opiscal.report.layout import clean, cut, fit
+from opiscal.report.summary import span
 
 _NAME = 14
 _LABEL = 24

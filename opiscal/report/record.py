@@ -1,16 +1,14 @@
 """Report: everything an evaluation found, as one record."""
 
 import dataclasses
-import types
-import typing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from opiscal.data.embedding_set import ClassSizes, DroppedRows, InputFile, Label, Metric
-from opiscal.errors import InputError
 from opiscal.measures.operating_points import OperatingPoint
 from opiscal.pairs.counts import PairCounts
+from opiscal.report.plain import plain
 from opiscal.report.rounding import round_down, round_up
 from opiscal.report.settings import EvaluateConfig
 
@@ -78,6 +76,7 @@ class UtilityFound:
     kind: str
     c: float
     mean: float
+    ci: Pair | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +111,7 @@ class Verification:
 
     eer: Pair
     auc: float
+    eer_ci: Pair | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,13 +123,88 @@ class Retrieval:
 
 
 @dataclass(frozen=True, slots=True)
-class Differential:
-    """How unequal one threshold is over classes."""
+class WorstCell:
+    """One of the classes, or groups, with the highest FAR or FRR, and the interval of its rate."""
 
-    far_max_over_geomean: float
-    frr_max_over_geomean: float
-    worst_far_class: Label
-    worst_frr_class: Label
+    label: Label
+    rate: float
+    pairs: int
+    ci: Pair
+
+
+@dataclass(frozen=True, slots=True)
+class Unequal:
+    """How one rate differs over cells of 30 pairs or more; None for fewer than two of them."""
+
+    max_over_geomean: float | None
+    gini: float | None
+    worst: tuple[WorstCell, ...]
+    cells: int
+    left_out: int
+
+
+@dataclass(frozen=True, slots=True)
+class GroupDifferential:
+    """How unequal one threshold is over groups, from the pairs with both ends in one group.
+
+    `positive_across` and `negative_across` are the shares of pairs that no group sees. `opis` is
+    OPIS with groups in place of classes.
+    """
+
+    far: Unequal
+    frr: Unequal
+    garbe: float | None
+    opis: float | None
+    positive_across: float | None
+    negative_across: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Differential:
+    """How unequal one threshold is over classes, and over groups where there are any."""
+
+    far_max_over_geomean: float | None
+    frr_max_over_geomean: float | None
+    worst_far_class: Label | None
+    worst_frr_class: Label | None
+    far: Unequal
+    frr: Unequal
+    garbe: float | None
+    groups: GroupDifferential | None
+
+
+@dataclass(frozen=True, slots=True)
+class IntervalMethod:
+    """How intervals came about.
+
+    Without the sum over class pairs (`class_pair_sum` False) FAR intervals are somewhat too wide,
+    by at most the root of 2. `unclassed_rows` belong to no scored class, and have no scatter of
+    their own.
+    """
+
+    replicates: int
+    seed: int
+    class_pair_sum: bool
+    unclassed_rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class SplitRate:
+    """A threshold chosen on one half of the classes, and what it does on the other half.
+
+    `far_promised` and `frr_promised` are the rates where it was chosen, `far_achieved` and
+    `frr_achieved` those on classes it has never seen.
+    """
+
+    split: int
+    half: int
+    criterion: str
+    target: float | None
+    distance: float
+    far_promised: float
+    far_achieved: float
+    frr_promised: float
+    frr_achieved: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +238,8 @@ class Report:
     verification: Verification
     retrieval: Retrieval | None
     differential: Differential | None
+    split: tuple[SplitRate, ...] | None
+    intervals: IntervalMethod | None
     confidence: float
     warnings: tuple[Notice, ...]
     counts: PairCounts = dataclasses.field(repr=False)
@@ -176,6 +253,9 @@ class Report:
         eer: bool = False,
         utility: bool = False,
         at: float | None = None,
+        guarantee: bool = False,
+        confidence: float | None = None,
+        force: bool = False,
     ) -> OperatingPoint:
         """The operating point for one target, read from the counts.
 
@@ -191,6 +271,13 @@ class Report:
             Where the class-mean utility is highest.
         at : float
             A distance that is in use already.
+        guarantee : bool
+            With `far`: the largest threshold whose upper bound on FAR, not its estimate, is at most
+            the target.
+        confidence : float, in (0.5, 1), optional
+            Of the intervals and of the guarantee; that of the report by default.
+        force : bool
+            Give a threshold that the data do not support all the same, marked ``supported=False``.
 
         Returns
         -------
@@ -204,11 +291,21 @@ class Report:
         """
         from opiscal.report.answers import answer
 
-        return answer(self, far=far, frr=frr, eer=eer, utility=utility, at=at)
+        return answer(
+            self,
+            far=far,
+            frr=frr,
+            eer=eer,
+            utility=utility,
+            at=at,
+            guarantee=guarantee,
+            confidence=confidence,
+            force=force,
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """The document of ``report.json``: plain values, similarities up and distances down."""
-        out: dict[str, Any] = _plain(self)
+        out: dict[str, Any] = plain(self)
         for name in ("counts", "nearest_class"):
             del out[name]
         found = out["calibration_range"]
@@ -235,58 +332,10 @@ class Report:
 
 def point_to_dict(point: OperatingPoint) -> dict[str, Any]:
     """An operating point as plain values, similarities rounded up and distances down."""
-    out: dict[str, Any] = _plain(point)
+    out: dict[str, Any] = plain(point)
     for name in ("distance", "cosine_distance", "squared_l2"):
         if out[name] is not None:
             out[name] = round_down(out[name])
     if out["similarity"] is not None:
         out["similarity"] = round_up(out["similarity"])
     return out
-
-
-def record_from_dict(kind: Any, value: Any) -> Any:
-    """A record, or whatever `kind` is, from plain values; fields that are not known are left out.
-
-    Raises
-    ------
-    InputError
-        Where a field is missing.
-    """
-    if dataclasses.is_dataclass(kind) and isinstance(value, dict):
-        hints = typing.get_type_hints(kind)
-        made = {}
-        for f in dataclasses.fields(kind):
-            if f.name in value:
-                made[f.name] = record_from_dict(hints[f.name], value[f.name])
-            elif f.default is dataclasses.MISSING:
-                raise InputError(
-                    f"field {f.name!r} is missing in the report: it is damaged or was written by "
-                    "another version; evaluate again"
-                )
-        return typing.cast(type[Any], kind)(**made)
-    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
-    if value is None or origin is None:
-        return value
-    if origin is types.UnionType or origin is typing.Union:
-        first = next(a for a in arguments if a is not type(None))
-        plain = all(typing.get_origin(a) is None for a in arguments)
-        return (
-            value
-            if plain and not dataclasses.is_dataclass(first)
-            else record_from_dict(first, value)
-        )
-    if origin is tuple:
-        return tuple(record_from_dict(arguments[0], item) for item in value)
-    return value
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, PairCounts | EvaluateConfig):
-        return None
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
-    if isinstance(value, tuple | list):
-        return [_plain(item) for item in value]
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    return value

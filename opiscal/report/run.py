@@ -7,7 +7,8 @@ from typing import Any
 from opiscal.errors import InputError, UsageError
 from opiscal.pairs.counts_file import load_counts, read_meta, save_counts
 from opiscal.report.class_table import class_table
-from opiscal.report.record import SCHEMA_VERSION, Report, record_from_dict
+from opiscal.report.plain import record_from_dict
+from opiscal.report.record import SCHEMA_VERSION, Report
 from opiscal.report.run_folder import (
     CLASSES_FILE,
     COUNTS_FILE,

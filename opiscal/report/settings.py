@@ -7,6 +7,7 @@ from opiscal.data.embedding_set import Metric, NullLabel, RowPolicy, Singletons
 from opiscal.errors import UsageError
 from opiscal.measures.calibration_range import RangeSpec
 from opiscal.measures.opis import EpsAgainst, EpsRank, Integration, check_epsilon
+from opiscal.measures.rate_intervals import check_confidence
 from opiscal.measures.rates import Pool
 from opiscal.measures.utility import Utility, UtilityKind
 
@@ -92,8 +93,11 @@ class EvaluateConfig:
         Of the sample of pairs from which edges are placed.
     threads : int or None
         None: all cores that the process may use. The counts do not depend on it.
-    confidence : float
+    confidence : float, in (0.5, 1)
         Level of the intervals.
+    splits : int
+        How often the classes are split in halves to judge thresholds on classes never seen; 0: not
+        at all.
 
     Raises
     ------
@@ -119,6 +123,7 @@ class EvaluateConfig:
     seed: int = 0
     threads: int | None = None
     confidence: float = 0.95
+    splits: int = 0
 
     def __post_init__(self) -> None:
         for name, (kind, wanted) in _KINDS.items():
@@ -140,6 +145,8 @@ class EvaluateConfig:
         Recommendation.parse(self.recommend)
         if self.seed < 0:
             raise UsageError(f"seed {self.seed}: must be 0 or more")
+        if not 0 <= self.splits <= 1000:
+            raise UsageError(f"splits {self.splits}: must be from 0 (no split) to 1000, such as 3")
         if self.threads is not None and self.threads < 1:
             raise UsageError(f"threads {self.threads}: must be 1 or more")
         if not all(isinstance(label, str) for label in self.distractor_labels):
@@ -147,10 +154,7 @@ class EvaluateConfig:
                 f"distractor-labels {self.distractor_labels!r}: every one must be a string, also "
                 "where labels are integers"
             )
-        if not 0.0 < self.confidence < 1.0:
-            raise UsageError(
-                f"confidence {self.confidence}: must be above 0 and below 1, such as 0.95"
-            )
+        check_confidence(self.confidence)
 
     @property
     def range_spec(self) -> RangeSpec:
@@ -192,6 +196,7 @@ _KINDS: dict[str, tuple[type | tuple[type, ...], str]] = {
     "distractor_labels": (tuple, "a tuple of strings, such as ('background',)"),
     "strict": (bool, "True or False"),
     "retrieval": (bool, "True or False"),
+    "splits": (int, "a whole number of 0 or more"),
     "seed": (int, "a whole number of 0 or more"),
     "threads": ((int, type(None)), "a whole number of 1 or more, or None for all cores"),
     "confidence": _NUMBER,

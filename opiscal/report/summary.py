@@ -1,17 +1,18 @@
 """The summary of a report as lines of text, for a terminal of any width."""
 
-import unicodedata
+from collections.abc import Callable
 from pathlib import Path
 
-from opiscal.data.embedding_set import Label
 from opiscal.measures.operating_points import OperatingPoint
 from opiscal.measures.rates import rate_curve
 from opiscal.report.class_table import ClassTable, class_table
-from opiscal.report.record import Report
+from opiscal.report.layout import clean, cut, fit, table_lines
+from opiscal.report.record import Report, Unequal
 from opiscal.report.rounding import TEXT_DIGITS, round_down, round_up
 
 _NAME = 22
 _WORST_SHOWN = 5
+_NARROW = 1.1
 
 
 def summary_lines(report: Report, run: Path, width: int = 80) -> list[str]:
@@ -31,6 +32,8 @@ def summary_lines(report: Report, run: Path, width: int = 80) -> list[str]:
         "",
         *_accuracy_lines(report),
         "",
+        *_differential_lines(report),
+        *_split_lines(report),
         *_worst_lines(class_table(report), report, width),
         "",
         _advice(report),
@@ -58,6 +61,15 @@ def point_lines(report: Report, point: OperatingPoint) -> list[str]:
             f"  or squared L2 distance   <= {_distance(point.squared_l2)}",
         ]
     lines.append(f"FAR {_rate(point.far)}   FRR {_rate(point.frr)}   utility {point.utility:.4f}")
+    if point.far_ci is not None and point.frr_ci is not None:
+        lines.append(f"FAR between {_between(point.far_ci)}, FRR between {_between(point.frr_ci)}")
+    if point.distance_ci is not None:
+        low, high = point.distance_ci
+        lines.append(f"the threshold itself lies between {_distance(low)} and {_distance(high)}")
+    if point.guaranteed:
+        lines.append(f"guaranteed: the upper bound of FAR is at most {point.target:g}")
+    if not point.supported:
+        lines.append("NOT SUPPORTED: the data cannot resolve this target; do not ship it")
     if not point.exact_at_threshold and point.distance is not None:
         exact = rate_curve(report.counts, report.settings.pool).edge_at(point.distance) is not None
         what = "utility is" if exact else "FAR, FRR and utility are"
@@ -69,20 +81,6 @@ def elapsed_line(report: Report) -> str:
     """How long each stage took."""
     stages = report.provenance.elapsed_s
     return ", ".join(f"{name.replace('_', ' ')} {took:.2f} s" for name, took in stages.items())
-
-
-def clean(text: Label | None) -> str:
-    """User data made safe to print: control and direction characters are shown as escapes.
-
-    Where nothing could be seen, it stands in quotes.
-    """
-    if not str(text).strip():
-        return repr(str(text))
-    safe = []
-    for character in str(text):
-        hidden = unicodedata.category(character) in ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
-        safe.append(character.encode("unicode_escape").decode() if hidden else character)
-    return "".join(safe)
 
 
 def span(low: int, high: int) -> str:
@@ -108,7 +106,7 @@ def _data_lines(report: Report) -> list[str]:
 
 def _opis_lines(report: Report) -> list[str]:
     found, worst = report.calibration_range, report.epsilon_opis
-    against = "the others" if worst.against == "others" else "as many of the best"
+    against = "others" if worst.against == "others" else "the best"
     ends = f"FAR {_rate(found.far[0])} to {_rate(found.far[1])}"
     if found.similarity is not None:
         ends += (
@@ -116,19 +114,55 @@ def _opis_lines(report: Report) -> list[str]:
         )
     else:
         ends += f", L2 distance {_distance(found.distance[0])} to {_distance(found.distance[1])}"
-    return [
-        _row("OPIS", f"{report.opis.value:.6f}", "variance of utility over classes; 0: all alike"),
+    opis = report.opis
+    lines = [
+        _row("OPIS", opis.value, opis.ci, "variance over classes"),
+    ]
+    if opis.corrected is not None and opis.noise is not None:
+        share = (
+            ""
+            if opis.corrected_classes == report.data.classes_scored
+            else (f", {opis.corrected_classes:,} classes")
+        )
+        lines.append(
+            _row(
+                "  without noise",
+                opis.corrected,
+                opis.corrected_ci,
+                f"less noise of {opis.noise:.6f}{share}",
+            )
+        )
+    lines.append(
         _row(
             f"{100 * worst.epsilon:g}%-OPIS",
-            f"{worst.value:.6f}",
+            worst.value,
+            worst.ci,
             f"worst {_classes(len(worst.worst_classes))} against {against}",
-        ),
+        )
+    )
+    if worst.null_value is not None:
+        lines.append(
+            _row("  of classes alike", worst.null_value, None, "what noise alone would give")
+        )
+    return [
+        *lines,
         _row(
             "mean utility",
-            f"{report.utility.mean:.6f}",
-            f"{report.utility.kind}, c = {report.utility.c:g}",
+            report.utility.mean,
+            report.utility.ci,
+            _utility_name(report),
         ),
         f"{'over':<{_NAME}} {ends}",
+        *_confidence_line(report),
+    ]
+
+
+def _confidence_line(report: Report) -> list[str]:
+    if report.intervals is None:
+        return []
+    return [
+        f"[ ]: {100 * report.confidence:g} % intervals, for classes drawn anew from where these "
+        "came from"
     ]
 
 
@@ -137,46 +171,107 @@ def _threshold_lines(report: Report) -> list[str]:
     if point.distance is None:
         return [f"{'recommended threshold':<{_NAME}} none: the data cannot support it"]
     rates = f"FAR {_rate(point.far)}  FRR {_rate(point.frr)}"
+    between = []
+    if point.distance_ci is not None and point.far_ci is not None and point.frr_ci is not None:
+        name = "  unit L2 distance in" if report.metric == "cosine" else "  in"
+        between = [
+            f"{name:<{_NAME}} {_between(point.distance_ci, lambda end: f'{end:.4g}')}  "
+            f"FAR {_between(point.far_ci)}  FRR {_between(point.frr_ci)}"
+        ]
     if report.metric == "cosine":
         return [
             f"{'recommended threshold':<{_NAME}} similarity >= {_similarity(point.similarity)}  "
             f"{rates}",
             f"{'':<{_NAME}} (the same: unit L2 distance <= {_distance(point.distance)})",
+            *between,
         ]
     return [
-        f"{'recommended threshold':<{_NAME}} L2 distance <= {_distance(point.distance)}  {rates}"
+        f"{'recommended threshold':<{_NAME}} L2 distance <= {_distance(point.distance)}  {rates}",
+        *between,
     ]
 
 
 def _operating_lines(report: Report) -> list[str]:
     cosine = report.metric == "cosine"
-    head = ["target", "similarity" if cosine else "L2 distance", "FAR", "FRR", "utility"]
+    head = ["target", "similarity" if cosine else "L2 distance", "FAR", "", "FRR", ""]
     rows = [head]
     for point in report.operating_points:
         target = point.criterion.upper() if point.criterion != "utility" else "best utility"
         if point.target is not None:
             target += f" {point.target:g}"
         value = _similarity(point.similarity) if cosine else _distance(point.distance)
-        rows.append([target, value, _rate(point.far), _rate(point.frr), f"{point.utility:.4f}"])
-    widths = [max(len(row[k]) for row in rows) for k in range(len(head))]
-    return [
-        "  ".join(
-            cell.ljust(width) if k == 0 else cell.rjust(width)
-            for k, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    ]
+        rows.append(
+            [
+                target,
+                value,
+                _rate(point.far),
+                "" if point.far_ci is None else _between(point.far_ci),
+                _rate(point.frr),
+                "" if point.frr_ci is None else _between(point.frr_ci),
+            ]
+        )
+    return table_lines(rows, " ")
 
 
 def _accuracy_lines(report: Report) -> list[str]:
     low, high = report.verification.eer
-    line = f"EER {(low + high) / 2:.4f}   AUC {report.verification.auc:.5f}"
+    between = (
+        "" if report.verification.eer_ci is None else f" {_between(report.verification.eer_ci)}"
+    )
+    line = f"EER {(low + high) / 2:.4f}{between}   AUC {report.verification.auc:.5f}"
     if report.retrieval is None:
         return [line]
     recall = "   ".join(
         f"Recall@{k} {value:.4f}" for k, value in report.retrieval.recall_at.items()
     )
     return [line, recall]
+
+
+def _differential_lines(report: Report) -> list[str]:
+    """How unequal the recommended threshold is: OPIS hardly sees false accepts, this does."""
+    found = report.differential
+    if found is None:
+        return []
+    lines = [_unequal_line("classes", found.far, found.frr)]
+    if found.groups is not None:
+        lines.append(_unequal_line("groups", found.groups.far, found.groups.frr))
+        across = found.groups.negative_across
+        if across is not None:
+            lines.append(f"  {100 * across:.3g} % of negative pairs lie across groups")
+    return [*(line for line in lines if line), ""]
+
+
+def _unequal_line(cells: str, far: Unequal, frr: Unequal) -> str:
+    parts = [
+        f"{name} up to {spread.max_over_geomean:.2g} times the typical one "
+        f"({clean(spread.worst[0].label)})"
+        for name, spread in (("FAR", far), ("FRR", frr))
+        if spread.max_over_geomean is not None and spread.worst
+    ]
+    return f"over {cells}: {'; '.join(parts)}" if parts else ""
+
+
+def _split_lines(report: Report) -> list[str]:
+    """Promised and achieved rates of thresholds, side by side."""
+    if not report.split:
+        return []
+    cells = [["chosen on half of the classes", "FAR", "achieved", "FRR", "achieved"]]
+    for rate in report.split:
+        target = (
+            f"{rate.criterion} {rate.target:g}"
+            if rate.target
+            else f"{rate.criterion} (recommended)"
+        )
+        cells.append(
+            [
+                f"split {rate.split}, half {rate.half}: {target}",
+                _rate(rate.far_promised),
+                _rate(rate.far_achieved),
+                _rate(rate.frr_promised),
+                _rate(rate.frr_achieved),
+            ]
+        )
+    return [*table_lines(cells), ""]
 
 
 def _worst_lines(table: ClassTable, report: Report, width: int) -> list[str]:
@@ -215,8 +310,22 @@ def _classes(count: int) -> str:
     return "class" if count == 1 else f"{count:,} classes"
 
 
-def _row(name: str, value: str, meaning: str) -> str:
-    return f"{name:<{_NAME}} {value:<10} {meaning}"
+def _row(name: str, value: float, interval: tuple[float, float] | None, meaning: str) -> str:
+    between = "" if interval is None else _between(interval, lambda end: f"{end:.4f}")
+    return f"{name:<{_NAME}} {value:.6f} {between:<16} {meaning}".rstrip()
+
+
+def _utility_name(report: Report) -> str:
+    kind, c = report.utility.kind, report.utility.c
+    return kind if c == 1 else f"{kind}, c = {c:g}"
+
+
+def _between(interval: tuple[float, float], write: Callable[[float], str] | None = None) -> str:
+    if write is None:
+        # Two digits, and a third where the ends would look alike.
+        digits = 2 if interval[1] > _NARROW * interval[0] else 3
+        return f"[{interval[0]:.{digits}g}, {interval[1]:.{digits}g}]"
+    return f"[{write(interval[0])}, {write(interval[1])}]"
 
 
 def _similarity(value: float | None) -> str:
@@ -229,33 +338,3 @@ def _distance(value: float | None) -> str:
 
 def _rate(value: float | None) -> str:
     return "-" if value is None else f"{value:.3g}"
-
-
-def _cells(text: str) -> int:
-    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
-
-
-def cut(text: str, room: int) -> str:
-    """Text of exactly `room` cells: filled up with spaces, or shortened and ended by dots."""
-    if _cells(text) > room:
-        kept = ""
-        for character in text:
-            if _cells(kept + character) > room - 3:
-                break
-            kept += character
-        text = kept + "..."
-    return text + " " * (room - _cells(text))
-
-
-def fit(line: str, width: int) -> list[str]:
-    """The line, broken at spaces into pieces of at most `width` cells; a long word stays whole."""
-    if _cells(line) <= width:
-        return [line]
-    pieces, current = [], ""
-    for word in line.split(" "):
-        if current.strip() and _cells(f"{current} {word}") > width:
-            pieces.append(current.rstrip())
-            current = "  " + word
-        else:
-            current = f"{current} {word}" if current else word
-    return [*pieces, current]
