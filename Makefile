@@ -45,6 +45,7 @@ bench: $(VENV)/installed-dev
 coverage: $(VENV)/installed-dev
 	$(BIN)/python benchmarks/noise.py
 	$(BIN)/python benchmarks/interval_coverage.py
+	$(BIN)/python benchmarks/real_coverage.py
 
 sample-data: $(VENV)/installed-dev
 	$(BIN)/python sample_data/make.py

@@ -368,13 +368,13 @@ def test_a_disk_that_is_read_only(cli: Cli, small_disk: Path):
     for arguments in (
         ("evaluate", DIGITS400, "-q", "-o", small_disk / "run"),
         ("evaluate", DIGITS400, "-q", "-o", small_disk / "new"),
-        ("threshold", small_disk / "run", "--far", "0.01", "-o", small_disk / "t.json"),
+        ("threshold", small_disk / "run", "--far", "0.1", "-o", small_disk / "t.json"),
         ("simulate", small_disk / "set.parquet"),
     ):
         assert "Read-only file system" in one_line(cli(*arguments))
     assert listing(small_disk) == before
     # Reading needs no writing.
-    assert cli("threshold", small_disk / "run", "--far", "0.01").code == 0
+    assert cli("threshold", small_disk / "run", "--far", "0.1").code == 0
 
 
 FAILURES = (
@@ -426,7 +426,7 @@ def test_an_output_that_takes_no_more(tmp_path: Path):
     "redirection", [">&-", "2>&-", ">&- 2>&-", "| head -1", "| true", "2>&1 | head -c 5"]
 )
 def test_a_reader_that_goes_away(tmp_path: Path, digits_run: Path, redirection):
-    for words in (f"threshold {digits_run} --far 0.01 --json", "evaluate -h"):
+    for words in (f"threshold {digits_run} --far 0.4 --json", "evaluate -h"):
         done = subprocess.run(
             ["bash", "-o", "pipefail", "-c", f"'{installed()}' {words} {redirection}"],
             cwd=tmp_path, env=clean_environment(), capture_output=True, text=True, check=False,

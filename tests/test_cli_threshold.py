@@ -315,7 +315,7 @@ def test_a_guaranteed_threshold(cli: Cli, places_run, tmp_path: Path):
     plain = cli("threshold", places_run, "--far", "1e-2", "--json").document
     answer = cli("threshold", places_run, "--far", "1e-2", "--guarantee", "-o", "t.json")
     assert (answer.code, answer.err) == (0, "")
-    assert "guaranteed: the upper bound of FAR is at most 0.01" in answer.out
+    assert "guaranteed at 95 %: the upper bound of FAR is at most 0.01" in answer.out
     assert "NOT SUPPORTED" not in answer.out
     document = json.loads((tmp_path / "t.json").read_text())
     assert (document["guaranteed"], document["supported"]) == (True, True)

@@ -139,7 +139,7 @@ def threshold(
         if out is not None:
             write_artifact(threshold_artifact(report, point, confidence), out)
         if not json_:
-            print_lines(point_lines(report, point))
+            print_lines(point_lines(report, point, confidence))
             if out is not None:
                 print_lines([f"written to {out}"])
 

@@ -41,8 +41,14 @@ def summary_lines(report: Report, run: Path, width: int = 80) -> list[str]:
     return [*(piece for line in lines for piece in fit(line, width)), f"run: {clean(str(run))}"]
 
 
-def point_lines(report: Report, point: OperatingPoint) -> list[str]:
-    """One operating point: the value on every scale, and what it does."""
+def point_lines(
+    report: Report, point: OperatingPoint, confidence: float | None = None
+) -> list[str]:
+    """One operating point: the value on every scale, and what it does.
+
+    `confidence` is the level of its intervals; that of the report by default.
+    """
+    level = f"{100 * (report.confidence if confidence is None else confidence):g} %"
     asked = point.criterion.upper() if point.criterion in ("far", "frr", "eer") else "best utility"
     asked += "" if point.target is None else f" at most {point.target:g}"
     asked = "use" if point.criterion == "at" else asked
@@ -62,12 +68,14 @@ def point_lines(report: Report, point: OperatingPoint) -> list[str]:
         ]
     lines.append(f"FAR {_rate(point.far)}   FRR {_rate(point.frr)}   utility {point.utility:.4f}")
     if point.far_ci is not None and point.frr_ci is not None:
-        lines.append(f"FAR between {_between(point.far_ci)}, FRR between {_between(point.frr_ci)}")
+        lines.append(
+            f"FAR in {_between(point.far_ci)}, FRR in {_between(point.frr_ci)} ({level} intervals)"
+        )
     if point.distance_ci is not None:
         low, high = point.distance_ci
-        lines.append(f"the threshold itself lies between {_distance(low)} and {_distance(high)}")
+        lines.append(f"the threshold itself in [{_distance(low)}, {_distance(high)}], a distance")
     if point.guaranteed:
-        lines.append(f"guaranteed: the upper bound of FAR is at most {point.target:g}")
+        lines.append(f"guaranteed at {level}: the upper bound of FAR is at most {point.target:g}")
     if not point.supported:
         lines.append("NOT SUPPORTED: the data cannot resolve this target; do not ship it")
     if not point.exact_at_threshold and point.distance is not None:
