@@ -368,7 +368,7 @@ def test_a_disk_that_is_read_only(cli: Cli, small_disk: Path):
     for arguments in (
         ("evaluate", DIGITS400, "-q", "-o", small_disk / "run"),
         ("evaluate", DIGITS400, "-q", "-o", small_disk / "new"),
-        ("threshold", small_disk / "run", "--far", "0.1", "-o", small_disk / "t.json"),
+        ("threshold", small_disk / "run", "--far", "0.1", "-q", "-o", small_disk / "t.json"),
         ("simulate", small_disk / "set.parquet"),
     ):
         assert "Read-only file system" in one_line(cli(*arguments))

@@ -17,6 +17,7 @@ from opiscal.measures.replicate_ends import LARGEST_SKEW, accelerated_ends, plai
 from opiscal.measures.replicate_readings import Readings
 from opiscal.measures.resampling_nodes import MovingEnds, place_nodes
 from opiscal.measures.utility import Utility
+from opiscal.measures.utility_bias import mean_utility_bias
 from opiscal.pairs.counts import PairCounts
 
 Interval = tuple[float, float]
@@ -62,7 +63,8 @@ class ResampledIntervals:
     eer : pair of float
         The equal error rate.
     mean_utility : pair of float
-        Over classes and range.
+        Over classes and range, with unlimited rows in each class: where noise is given, moved by
+        the bias of utility with few rows (`mean_utility_bias`).
     opis : pair of float
         Of the plain OPIS of many classes with as few rows each: noise included; at least 0.
     corrected_opis : pair of float or None
@@ -219,11 +221,20 @@ def resampled_intervals(
         range_low=interval("range_low"),
         range_high=interval("range_high"),
         eer=interval("eer", 0.0, 1.0),
-        mean_utility=interval("mean_utility", 0.0, 1.0),
+        mean_utility=_less_bias(
+            interval("mean_utility", 0.0, 1.0),
+            float(base["mean_utility", None][0]),
+            0.0 if noise is None else mean_utility_bias(counts, utility, noise, calibration),
+        ),
         opis=interval("opis", 0.0),
         corrected_opis=interval("corrected_opis") if ("corrected_opis", None) in base else None,
         epsilon_opis=interval("epsilon_opis", 0.0, 1.0),
     )
+
+
+def _less_bias(interval: Interval, value: float, bias: float) -> Interval:
+    """A share moved by its bias; the value that is reported stays in its interval."""
+    return min(interval[0] - bias, value), min(interval[1] - bias, 1.0)
 
 
 def _moving_ends(spec: RangeSpec, rates: tuple[RateVariance, RateVariance]) -> MovingEnds | None:
