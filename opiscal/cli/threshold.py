@@ -95,7 +95,7 @@ def threshold(
         from opiscal.errors import UsageError
         from opiscal.measures.rate_intervals import rate_intervals
         from opiscal.measures.rates import rate_curve
-        from opiscal.report.answers import is_wide, require_support
+        from opiscal.report.answers import answer, is_wide, require_support
         from opiscal.report.artifact import threshold_artifact, write_artifact
         from opiscal.report.record import point_to_dict
         from opiscal.report.summary import point_lines
@@ -110,7 +110,9 @@ def threshold(
         report = _report(source, columns, metric, threads, seed, confidence, quiet)
         confidence = report.confidence if confidence is None else confidence
         distance = None if at is None else _distance(at, report)
-        point = report.threshold(
+        intervals = rate_intervals(report.counts, report.settings.pool, confidence)
+        point = answer(
+            report,
             far=far,
             frr=frr,
             eer=eer,
@@ -119,9 +121,9 @@ def threshold(
             guarantee=guarantee,
             confidence=confidence,
             force=force,
+            intervals=intervals,
         )
         curve = rate_curve(report.counts, report.settings.pool)
-        intervals = rate_intervals(report.counts, report.settings.pool, confidence)
         if json_:
             print_json(point_to_dict(point))
         if not (force and point.distance is not None):

@@ -44,8 +44,12 @@ def answer(
     guarantee: bool = False,
     confidence: float | None = None,
     force: bool = False,
+    intervals: RateIntervals | None = None,
 ) -> OperatingPoint:
-    """The operating point for one target; see `Report.threshold`."""
+    """The operating point for one target; see `Report.threshold`.
+
+    `intervals` are those of the report's counts at the confidence, where they are at hand already.
+    """
     targets: list[tuple[Criterion, float | None]] = []
     targets += [("far", far)] if far is not None else []
     targets += [("frr", frr)] if frr is not None else []
@@ -59,7 +63,8 @@ def answer(
         )
     criterion, target = targets[0]
     level = report.confidence if confidence is None else confidence
-    intervals = rate_intervals(report.counts, report.settings.pool, level)
+    if intervals is None:
+        intervals = rate_intervals(report.counts, report.settings.pool, level)
     how = Utility(report.settings.utility, report.settings.c)
     point = find_point(
         report.counts,
