@@ -62,8 +62,8 @@ def plan_blocks(rows: SortedRows) -> tuple[list[Block], list[Block]]:
 
 def block_rows(rows: int) -> int:
     """How many rows a block has, in a set of so many."""
-    # Larger blocks fold their histograms less often; smaller ones share out evenly among threads.
-    # Histograms of a row in a block are 16-bit, so a block has fewer than 65,536 rows.
+    # Larger blocks are added up less often; smaller ones share out evenly among threads.
+    # Counts of a row in a block are 16-bit, so a block has fewer than 65,536 rows.
     if rows <= 8192:
         return 1024
     return 2048 if rows <= 16_384 else 4096

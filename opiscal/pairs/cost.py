@@ -12,7 +12,7 @@ from opiscal.pairs.sorted_rows import sort_rows
 
 _TRIAL_ROWS = 6144
 # Interpreter and libraries, with room for their buffers; the counting buffers of one thread.
-_BASE_BYTES, _THREAD_BYTES = 300_000_000, 20_000_000
+_BASE_BYTES, _THREAD_BYTES = 300_000_000, 40_000_000
 _BYTES_A_ROW, _BYTES_A_CLASS = 8 * 80 + 64, 12_000
 # Reading, the report and its figures, beside the counting.
 _FIXED_SECONDS = 2.0

@@ -45,7 +45,7 @@ def count_exactly(
     Notes
     -----
     Work: ``N^2 / 2`` dot products. Memory: the rows, 8 bytes a row and moment edge, 8 bytes a class
-    and class edge, and about 10 MB a thread.
+    and class edge, and up to 40 MB a thread.
     """
     positive, negative = plan_blocks(rows)
     tally = Tally.empty(rows, lattice)
