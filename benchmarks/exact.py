@@ -18,10 +18,11 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from opiscal.data.embedding_set import DroppedRows, EmbeddingSet
-from opiscal.pairs.exact import available_threads, count_exactly
+from opiscal.pairs.exact import count_exactly
 from opiscal.pairs.kernel.ranks import RECALL_CAP
 from opiscal.pairs.lattice import fit_lattice
 from opiscal.pairs.sorted_rows import sort_rows
+from opiscal.pairs.threads import available_threads
 
 SETS = (
     # rows, dimensions, classes, most allowed of the flat search
@@ -69,7 +70,7 @@ def contestants(embeddings: EmbeddingSet, threads: int) -> dict[str, Callable[[]
         index.search(vectors, 10)
 
     def count() -> None:
-        rows = sort_rows(embeddings)
+        rows = sort_rows(embeddings, threads)
         lattice = fit_lattice(rows, seed=0)
         tally = count_exactly(rows, lattice, threads=threads)
         tally.ranks(rows, RECALL_CAP)

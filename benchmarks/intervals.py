@@ -25,9 +25,10 @@ from opiscal.measures.rate_intervals import rate_intervals
 from opiscal.measures.rates import rate_curve
 from opiscal.measures.utility import Utility, class_utility
 from opiscal.pairs.counts import PairCounts
-from opiscal.pairs.exact import available_threads, count_exactly
+from opiscal.pairs.exact import count_exactly
 from opiscal.pairs.lattice import fit_lattice
 from opiscal.pairs.sorted_rows import sort_rows
+from opiscal.pairs.threads import available_threads
 from opiscal.report.settings import EvaluateConfig
 from opiscal.report.uncertainty import find_uncertainty
 

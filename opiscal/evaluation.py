@@ -17,12 +17,14 @@ import opiscal
 from opiscal.data.embedding_set import ClassSizes, ColumnNames, EmbeddingSet, Label
 from opiscal.data.parquet import read_embeddings
 from opiscal.data.rows import from_arrays
-from opiscal.pairs.exact import available_threads, count_exactly
+from opiscal.pairs.edge_targets import AskedRange
+from opiscal.pairs.exact import count_exactly
 from opiscal.pairs.kernel.ranks import RECALL_CAP
-from opiscal.pairs.lattice import AskedRange, fit_lattice
+from opiscal.pairs.lattice import fit_lattice
 from opiscal.pairs.parts import count_groups, count_halves
 from opiscal.pairs.search import nearest_class
 from opiscal.pairs.sorted_rows import SortedRows, sort_rows
+from opiscal.pairs.threads import available_threads
 from opiscal.report.assemble import assemble_report
 from opiscal.report.record import Data, Provenance, Report
 from opiscal.report.settings import EvaluateConfig
@@ -111,7 +113,7 @@ def evaluate_set(
     """Evaluate a set that was read: sort rows, place edges, count pairs, work out the report."""
     clock = _Clock(started)
     clock.lap("read")
-    rows = sort_rows(embeddings)
+    rows = sort_rows(embeddings, config.threads)
     lattice = fit_lattice(rows, config.seed, _asked_range(config))
     tally = count_exactly(
         rows,

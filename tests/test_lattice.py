@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from brute_force import embedding_set
 
+from opiscal.pairs.edge_targets import AskedRange
 from opiscal.pairs.exact import count_exactly
-from opiscal.pairs.lattice import AskedRange, fit_lattice, place_edges
+from opiscal.pairs.kernel.records import STEP_BITS
+from opiscal.pairs.lattice import fit_lattice, place_edges
 from opiscal.pairs.sample import PairSample, sample_pairs
 from opiscal.pairs.sorted_rows import sort_rows
 
@@ -318,10 +320,43 @@ def test_tables_name_the_first_edge_that_accepts():
     place = lattice.class_edge_of_key()[keys].astype(np.int64)
     class_key = lattice.edge_key[lattice.class_edge]
     np.testing.assert_array_equal(place, np.searchsorted(class_key, keys))
-    edges = np.arange(lattice.distance.size)
-    moment = lattice.moment_of_edge()[edges].astype(np.int64)
-    moment_edge = lattice.class_edge[lattice.moment_edge]
-    np.testing.assert_array_equal(moment, np.searchsorted(moment_edge, edges))
+    edges = np.arange(lattice.class_edge.size)
+    moment = lattice.moment_of_class_edge()[edges].astype(np.int64)
+    np.testing.assert_array_equal(moment, np.searchsorted(lattice.moment_edge, edges))
+
+
+def place_by_steps(rule, keys):
+    """What the counting loops work out for keys from the first step on."""
+    near = rule.near_place + ((keys - rule.near_from) * int(rule.near_slope) >> STEP_BITS)
+    beyond = np.minimum(keys - rule.far_from, rule.far_span)
+    farther = rule.far_place + (beyond * int(rule.far_slope) >> STEP_BITS)
+    return np.where(keys < rule.far_from, near, farther)
+
+
+def test_even_steps_name_the_first_class_edge_that_accepts(random_sets):
+    for lattice, _ in random_sets:
+        rule = lattice.step_rule()
+        if rule is None:
+            continue
+        keys = np.arange(int(rule.near_from), lattice.grid.top + 1)
+        np.testing.assert_array_equal(
+            place_by_steps(rule, keys), lattice.class_edge_of_key()[keys].astype(np.int64)
+        )
+        # Nothing that the loops multiply leaves 32 bits.
+        near_span = int(rule.far_from) - int(rule.near_from)
+        for span, slope in ((near_span, rule.near_slope), (rule.far_span, rule.far_slope)):
+            assert 0 < int(span) * int(slope) < 2**31
+
+
+@pytest.mark.parametrize("make", [plain, tight, wide, ten_tight_classes, twin_classes])
+def test_smooth_sets_have_even_steps(make):
+    assert fit_lattice(sort_rows(embedding_set(*make(np.random.default_rng(16)))), 0).steps
+
+
+def test_sets_of_tied_pairs_have_none():
+    rng = np.random.default_rng(17)
+    rows = sort_rows(embedding_set(rng.integers(0, 5, (2500, 6)), rng.integers(0, 50, 2500), "l2"))
+    assert fit_lattice(rows, 0).steps is None
 
 
 def test_beyond_the_near_pairs_pool_edges_are_class_edges(random_sets):

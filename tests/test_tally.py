@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 
 from opiscal.errors import UsageError
 from opiscal.pairs.blocks import plan_blocks
+from opiscal.pairs.edge_targets import AskedRange
 from opiscal.pairs.exact import count_blocks, count_exactly
 from opiscal.pairs.kernel.ranks import RECALL_CAP
-from opiscal.pairs.lattice import AskedRange, fit_lattice
+from opiscal.pairs.lattice import fit_lattice
 from opiscal.pairs.sorted_rows import sort_rows
 from opiscal.pairs.tally import Tally
 

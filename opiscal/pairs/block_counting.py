@@ -6,17 +6,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from opiscal.pairs.blocks import block_rows
-from opiscal.pairs.kernel.records import Edges, Rows
+from opiscal.pairs.kernel.lanes import WIDTH
+from opiscal.pairs.kernel.moves import move_classes
+from opiscal.pairs.kernel.records import BAND, LINE, Edges, Pool, Room, Rows, StepRule
 from opiscal.pairs.lattice import Lattice
 from opiscal.pairs.sorted_rows import SortedRows
 from opiscal.pairs.tally import Tally
 
 TILE_ROWS, TILE_COLS = 1024, 512
 """Size of a tile of products: large enough for the product to run at its full speed."""
-PANEL_COLS = 1024
-"""Columns that are counted together where a tile is gone through column by column."""
-# Columns of a tile are walked with this stride; a power of two would put them all in one cache set.
-_PADDING = 32
 
 
 class BlockCounting:
@@ -25,12 +23,23 @@ class BlockCounting:
     def __init__(self, rows: SortedRows, lattice: Lattice, tally: Tally, ranks: bool) -> None:
         self.rows, self.lattice, self.tally = rows, lattice, tally
         self.ranks_wanted = ranks
+        near_key, rule = lattice.near_key, lattice.step_rule()
+        none = StepRule(*np.array([near_key + 1, 0, 0, near_key + 1, 0, 0, 0], np.int32))
+        steps = rule or none
+        edge_of_key, class_edge_of_key = lattice.edge_of_key(), lattice.class_edge_of_key()
+        moment_of_class_edge = lattice.moment_of_class_edge()
+        self._step_keys = slice(int(steps.near_from), near_key + 1)
+        near = slice(near_key + 1)
+        both = edge_of_key[near] + (class_edge_of_key[near].astype(np.uint32) << np.uint32(16))
         self.edges = Edges(
             rule=lattice.grid.rule,
-            edge_of_key=lattice.edge_of_key(),
-            class_edge_of_key=lattice.class_edge_of_key(),
-            moment_of_edge=lattice.moment_of_edge(),
-            near_key=np.uint32(lattice.near_key),
+            edges_of_key=both,
+            class_edge_of_key=class_edge_of_key,
+            moment_of_class_edge=moment_of_class_edge,
+            moment_of_key=moment_of_class_edge[class_edge_of_key[self._step_keys]],
+            near_key=np.int32(near_key),
+            even=rule is not None,
+            steps=steps,
         )
         # Which row of the class histograms a sorted row belongs to.
         self.class_index = np.full(rows.rows, -1, np.int64)
@@ -38,6 +47,26 @@ class BlockCounting:
         self.class_index[: rows.classes.scored_rows] = np.repeat(np.arange(sizes.size), sizes)
         self.lock = threading.Lock()
         self.stopped = threading.Event()
+
+    def pool(self) -> Pool:
+        """Room for the near pairs of a block."""
+        keys = self._step_keys.stop - self._step_keys.start
+        return Pool(
+            np.zeros(self.lattice.edge_key.size, np.uint32), np.zeros(max(keys, 1), np.uint32)
+        )
+
+    def pooled(self, pool: Pool, by_class: np.ndarray) -> np.ndarray:
+        """Pairs of a block by pool edge: the near ones, and the far ones as the classes have them.
+
+        `by_class` has every pair once.
+        """
+        of_key = self.edges.edges_of_key[self._step_keys] & np.uint32(2**16 - 1)
+        if of_key.size:
+            starts = np.flatnonzero(np.diff(of_key, prepend=of_key[0] - 1))
+            pool.by_edge[of_key[starts]] += np.add.reduceat(pool.by_key, starts)
+        far = slice(self.lattice.near + 1, None)
+        pool.by_edge[self.lattice.class_edge[far]] = by_class[:, far].sum(axis=0, dtype=np.uint32)
+        return pool.by_edge
 
     def rows_of(self, start: int, stop: int) -> Rows:
         """A stretch of rows, as the counting loops take it."""
@@ -55,11 +84,14 @@ class ClassSlots:
     count: int
     slot: np.ndarray
 
-    def add(self, by_slot: np.ndarray, by_class: np.ndarray) -> None:
-        """Add what was counted by slot to what is known of the classes."""
-        scored = self.count - 1
-        # The same bits: a block has fewer than 2^31 pairs.
-        by_class[self.first : self.first + scored] += by_slot[:scored].view(np.int32)
+    @property
+    def largest(self) -> int:
+        """Rows of the largest of them in this stretch; those of no class count as one class."""
+        return int(np.bincount(self.slot).max())
+
+    def move(self, by_slot: np.ndarray, by_class: np.ndarray) -> None:
+        """Add what was counted by slot to what is known of the classes; nothing is left there."""
+        move_classes(by_slot, self.count - 1, by_class, self.first)
 
 
 def class_slots(class_index: np.ndarray) -> ClassSlots:
@@ -74,7 +106,8 @@ def class_slots(class_index: np.ndarray) -> ClassSlots:
 class SideRoom:
     """Room for the counts of one side of a block: by slot, and by row (fewer than 65,536 a block).
 
-    It is kept from block to block: fresh memory costs more than the counting of small classes.
+    It is kept from block to block, and holds nothing between them: fresh memory costs more than the
+    counting of small classes.
     """
 
     def __init__(self, counting: BlockCounting) -> None:
@@ -83,26 +116,29 @@ class SideRoom:
         # Classes are whole or cut at the ends of a block.
         slots = min(rows, sizes.size, rows // max(1, int(sizes.min(initial=rows))) + 2) + 1
         lattice = counting.lattice
-        self.by_class = np.empty((slots, lattice.class_edge.size), np.uint32)
-        self.moments = np.empty((rows, lattice.moment_edge.size), np.uint16)
+        self._by_class = np.zeros((slots, lattice.class_edge.size), np.uint32)
+        self.moments = np.zeros((rows, lattice.moment_edge.size), np.uint16)
+
+    def by_class(self, slots: int, short: bool) -> np.ndarray:
+        """Lines for so many classes, of two bytes or of four."""
+        bins = self._by_class.shape[1]
+        flat = self._by_class.reshape(-1).view(np.uint16 if short else np.uint32)
+        return flat[: slots * bins].reshape(slots, bins)
 
 
 class Workspace:
     """The buffers of one thread."""
 
     def __init__(self, counting: BlockCounting) -> None:
-        edges = counting.lattice.class_edge.size
+        bins = counting.lattice.class_edge.size
         self.row_counts, self.col_counts = SideRoom(counting), SideRoom(counting)
-        self.tile = np.empty(TILE_ROWS * TILE_COLS, np.float32)
-        self.places = np.empty((TILE_ROWS, PANEL_COLS + _PADDING), np.uint16)
-        self.line = np.empty(TILE_COLS, np.float32)
-        self.key_line = np.empty(TILE_COLS, np.uint32)
-        self.nearer = np.empty(TILE_ROWS, np.int32)
-        self.chosen = np.empty(TILE_COLS + 1, np.uint16)
-        self.histogram = np.zeros((TILE_COLS, edges), np.uint16)
-
-    def product(self, rows: SortedRows, r: int, r_end: int, c: int, c_end: int) -> np.ndarray:
-        """Dot products of two stretches of rows; overwritten by the next call."""
-        height, width = r_end - r, c_end - c
-        tile = self.tile[: height * width].reshape(height, width)
-        return np.matmul(rows.vectors[r:r_end], rows.vectors[c:c_end].T, out=tile)
+        self.room = Room(
+            tile=np.empty(TILE_ROWS * TILE_COLS, np.float32),
+            offset=np.empty(TILE_COLS, np.uint16),
+            places=np.empty(TILE_ROWS * LINE, np.uint16),
+            near_key=np.empty(BAND * TILE_COLS + WIDTH, np.int32),
+            near_col=np.empty(BAND * TILE_COLS + WIDTH, np.int32),
+            near_stop=np.empty(BAND, np.uint64),
+            nearer=np.empty(TILE_ROWS, np.bool_),
+            histogram=np.zeros((min(TILE_COLS, (2**16 - 1) // bins), bins), np.uint16),
+        )

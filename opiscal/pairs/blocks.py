@@ -7,7 +7,7 @@ from typing import Literal
 from opiscal.pairs.sorted_rows import SortedRows
 
 # Positives are few, in few stretches of rows: smaller blocks share them out evenly.
-_POSITIVE_SHARE = 4
+_POSITIVE_SHARE, _POSITIVES_LEAST = 8, 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ def plan_blocks(rows: SortedRows) -> tuple[list[Block], list[Block]]:
     size = block_rows(rows.rows)
     classes = rows.classes
     positive: list[Block] = []
-    size_of_positives = size // _POSITIVE_SHARE
+    size_of_positives = max(size // _POSITIVE_SHARE, _POSITIVES_LEAST)
     start = 0
     while start < classes.scored_rows:
         stop = int(classes.stop[start])
@@ -66,4 +66,6 @@ def block_rows(rows: int) -> int:
     # Counts of a row in a block are 16-bit, so a block has fewer than 65,536 rows.
     if rows <= 8192:
         return 1024
-    return 2048 if rows <= 16_384 else 4096
+    if rows <= 16_384:
+        return 2048
+    return 3072 if rows <= 32_768 else 4096

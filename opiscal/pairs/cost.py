@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from opiscal.data.embedding_set import DroppedRows, EmbeddingSet
-from opiscal.pairs.exact import available_threads, count_exactly
+from opiscal.pairs.exact import count_exactly
 from opiscal.pairs.lattice import fit_lattice
 from opiscal.pairs.sorted_rows import sort_rows
+from opiscal.pairs.threads import available_threads
 
 _TRIAL_ROWS = 6144
 # Interpreter and libraries, with room for their buffers; the counting buffers of one thread.

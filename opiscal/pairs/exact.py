@@ -1,11 +1,9 @@
 """Counting every pair: blocks of rows, worked off tile by tile on any number of threads."""
 
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from threadpoolctl import threadpool_limits
-
+from opiscal.pairs.blas import one_blas_thread
 from opiscal.pairs.block_counting import BlockCounting, Workspace
 from opiscal.pairs.blocks import Block, plan_blocks
 from opiscal.pairs.lattice import Lattice
@@ -13,6 +11,7 @@ from opiscal.pairs.negative_blocks import count_negatives
 from opiscal.pairs.positive_blocks import count_positives
 from opiscal.pairs.sorted_rows import SortedRows
 from opiscal.pairs.tally import Tally
+from opiscal.pairs.threads import available_threads
 
 Progress = Callable[[int], None]
 
@@ -69,7 +68,7 @@ def count_blocks(
     counting = BlockCounting(rows, lattice, tally, ranks)
     waiting = sorted(blocks, key=lambda block: -block.pairs)
     workers = min(threads or available_threads(), max(1, len(waiting)))
-    with threadpool_limits(limits=1, user_api="blas"):
+    with one_blas_thread():
         if workers == 1:
             _work(waiting, counting, progress)
             return
@@ -81,14 +80,6 @@ def count_blocks(
             except BaseException:
                 counting.stopped.set()
                 raise
-
-
-def available_threads() -> int:
-    """Cores that this process may use."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # not on every system
-        return os.cpu_count() or 1
 
 
 def _work(waiting: list[Block], counting: BlockCounting, progress: Progress | None) -> None:

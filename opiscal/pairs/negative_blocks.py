@@ -1,23 +1,24 @@
 """Counting a block of negative pairs."""
 
-from collections.abc import Iterator
+import itertools
 
 import numpy as np
+from numpy.typing import NDArray
 
 from opiscal.pairs.block_counting import (
-    PANEL_COLS,
     TILE_COLS,
     TILE_ROWS,
     BlockCounting,
+    ClassSlots,
     SideRoom,
     Workspace,
     class_slots,
 )
 from opiscal.pairs.blocks import Block
-from opiscal.pairs.kernel.negatives import tally_class_pairs, tally_columns, tally_rows
-from opiscal.pairs.kernel.ranks import RECALL_CAP, rank_negatives, reach_of
-from opiscal.pairs.kernel.records import Nearest, Ranks
-from opiscal.pairs.sorted_rows import SortedRows
+from opiscal.pairs.kernel.moves import move_moments
+from opiscal.pairs.kernel.negatives import tally_negatives
+from opiscal.pairs.kernel.ranks import RECALL_CAP, reach_of
+from opiscal.pairs.kernel.records import Nearest, Ranks, Side
 from opiscal.pairs.tally import Tally
 
 _DIAGONAL_ROWS = 128
@@ -28,149 +29,108 @@ _CLASS_PAIR_ROWS = 10
 
 def count_negatives(block: Block, counting: BlockCounting, space: Workspace) -> None:
     """Count the negatives of a block into the tally."""
-    rows, classes, tally = counting.rows, counting.rows.classes, counting.tally
+    classes, tally = counting.rows.classes, counting.tally
     r0, r1, c0, c1 = block.row_start, block.row_stop, block.col_start, block.col_stop
-    row_side = _NegativeSide(counting, r0, r1, space.row_counts)
-    col_side = _NegativeSide(counting, c0, c1, space.col_counts)
-    pool = np.zeros(counting.lattice.edge_key.size, np.uint32)
-    by_class_pair = (r1 - r0) * (c1 - c0) >= _CLASS_PAIR_ROWS**2 * (
-        row_side.slots.count * col_side.slots.count
+    slots = (class_slots(counting.class_index[r0:r1]), class_slots(counting.class_index[c0:c1]))
+    by_class_pair = _by_class_pair(*slots, space.room.histogram.shape[0])
+    # Counts of few rows fit in two bytes: half as much to move between the caches.
+    short = not by_class_pair and max(part.largest for part in slots) * (r1 - r0) < 2**16
+    short = short and max(part.largest for part in slots) * (c1 - c0) < 2**16
+    row_side = _NegativeSide(counting, r0, r1, slots[0], space.row_counts, short)
+    col_side = _NegativeSide(counting, c0, c1, slots[1], space.col_counts, short)
+    pool = counting.pool()
+    first_col = np.maximum(classes.stop[r0:r1] - c0, 0)
+    tally_negatives(
+        negative_tiles(first_col, c1 - c0, r0 - c0),
+        first_col,
+        row_side.side,
+        col_side.side,
+        counting.edges,
+        pool,
+        space.room,
+        by_class_pair,
+        counting.ranks_wanted,
     )
-    for r in range(r0, r1, TILE_ROWS):
-        r_end = min(r + TILE_ROWS, r1)
-        for c in range(max(c0, int(classes.stop[r])), c1, PANEL_COLS):
-            c_end = min(c + PANEL_COLS, c1)
-            for t, t_end, left, right in negative_tiles(counting.rows, r, r_end, c, c_end):
-                if counting.stopped.is_set():
-                    return
-                here, there = slice(t - r0, t_end - r0), slice(left - c0, right - c0)
-                tile = space.product(rows, t, t_end, left, right)
-                sides = (
-                    classes.stop[t:t_end],
-                    left,
-                    counting.rows_of(t, t_end),
-                    counting.rows_of(left, right),
-                )
-                tables = (
-                    row_side.reach[here],
-                    col_side.reach[there],
-                    counting.edges,
-                    row_side.slots.slot[here],
-                )
-                if by_class_pair:
-                    tally_class_pairs(
-                        tile,
-                        *sides,
-                        *tables,
-                        col_side.slots.slot[there],
-                        space.histogram,
-                        pool,
-                        row_side.by_class,
-                        col_side.by_class,
-                        row_side.moments[here],
-                        col_side.moments[there],
-                        space.key_line,
-                        space.chosen,
-                        space.nearer,
-                    )
-                else:
-                    tally_rows(
-                        tile,
-                        *sides,
-                        *tables,
-                        space.histogram[0],
-                        pool,
-                        row_side.by_class,
-                        row_side.moments[here],
-                        col_side.moments[there],
-                        space.places[t - r : t_end - r, left - c : right - c],
-                        space.key_line,
-                        space.chosen,
-                        space.nearer,
-                    )
-                if counting.ranks_wanted:
-                    rank_negatives(
-                        tile,
-                        *sides,
-                        row_side.nearest(here),
-                        col_side.nearest(there),
-                        row_side.ranks(here),
-                        col_side.ranks(there),
-                        space.nearer,
-                    )
-            if not by_class_pair:
-                tally_columns(
-                    space.places[: r_end - r, : c_end - c],
-                    classes.start[c:c_end],
-                    r,
-                    col_side.slots.slot[c - c0 : c_end - c0],
-                    col_side.by_class,
-                )
-    far = slice(counting.lattice.near + 1, None)
-    pool[counting.lattice.class_edge[far]] = row_side.by_class[:, far].sum(axis=0, dtype=np.uint32)
+    pooled = counting.pooled(pool, row_side.side.by_class)
     counted = np.clip(c1 - np.maximum(classes.stop[r0:r1], c0), 0, None)
     counted_of_cols = np.clip(np.minimum(classes.start[c0:c1], r1) - r0, 0, None)
     with counting.lock:
-        tally.pool_negative += pool
-        row_side.add(tally, counted)
-        col_side.add(tally, counted_of_cols)
+        tally.pool_negative += pooled
+        row_side.move(tally, counted)
+        col_side.move(tally, counted_of_cols)
 
 
-def negative_tiles(
-    rows: SortedRows, r: int, r_end: int, c: int, c_end: int
-) -> Iterator[tuple[int, int, int, int]]:
-    """The tiles of a panel that hold negatives, each as rows from, to, columns from, to."""
-    stop = rows.classes.stop
-    for left in range(c, c_end, TILE_COLS):
-        right = min(left + TILE_COLS, c_end)
-        # Rows of a class that reaches past `right` meet no other class here, nor do those after
-        # them. About the diagonal, where a tile holds pairs that are not its own, it is flat.
-        last = r + int(np.searchsorted(stop[r:r_end], right))
-        above = min(max(r, left), last)
-        steps = [(r, above)] if above > r else []
-        steps += [(t, min(t + _DIAGONAL_ROWS, last)) for t in range(above, last, _DIAGONAL_ROWS)]
-        for top, bottom in steps:
-            yield top, bottom, max(left, int(stop[top])), right
+def _by_class_pair(rows: ClassSlots, cols: ClassSlots, histograms: int) -> bool:
+    """Whether classes have rows enough to count by class pair."""
+    if rows.slot.size * cols.slot.size < _CLASS_PAIR_ROWS**2 * rows.count * cols.count:
+        return False
+    # A tile may not meet more classes than there are histograms for.
+    slot = cols.slot.astype(np.int64)
+    last = np.minimum(np.arange(slot.size) + TILE_COLS, slot.size) - 1
+    return bool((slot[last] - slot).max() < histograms)
+
+
+def negative_tiles(first_col: NDArray[np.int64], cols: int, ahead: int) -> NDArray[np.int64]:
+    """The tiles of a block that hold negatives, each as rows from and to, columns from and to.
+
+    Parameters
+    ----------
+    first_col : int64 array
+        For each row of the block the column from which on there are other classes.
+    cols : int
+        Columns of the block.
+    ahead : int
+        By how many rows the block's rows come after its columns, in the order of all rows.
+    """
+    tiles = []
+    for top in range(0, first_col.size, TILE_ROWS):
+        bottom = min(top + TILE_ROWS, first_col.size)
+        for left in range(0, cols, TILE_COLS):
+            right = min(left + TILE_COLS, cols)
+            # Rows of a class that reaches past `right` meet no other class here, nor do those after
+            # them. About the diagonal, where a tile holds pairs that are not its own, it is flat.
+            last = top + int(np.searchsorted(first_col[top:bottom], right))
+            above = min(max(top, left - ahead), last)
+            cuts = [top, *range(above, last, _DIAGONAL_ROWS), last] if above > top else []
+            cuts = cuts or [*range(above, last, _DIAGONAL_ROWS), last]
+            tiles += [
+                (start, stop, max(left, int(first_col[start])), right)
+                for start, stop in itertools.pairwise(cuts)
+                if stop > start
+            ]
+    return np.array(tiles, np.int64).reshape(-1, 4)
 
 
 class _NegativeSide:
     """What a block of negatives counts for its rows, or for its columns."""
 
-    def __init__(self, counting: BlockCounting, start: int, stop: int, space: SideRoom) -> None:
+    def __init__(
+        self,
+        counting: BlockCounting,
+        start: int,
+        stop: int,
+        slots: ClassSlots,
+        space: SideRoom,
+        short: bool,
+    ) -> None:
         tally = counting.tally
-        self.part = slice(start, stop)
-        self.slots = class_slots(counting.class_index[start:stop])
-        self.by_class = space.by_class[: self.slots.count]
-        self.moments = space.moments[: stop - start]
-        self.by_class[:], self.moments[:] = 0, 0
+        self.part, self.slots = slice(start, stop), slots
         # How near a negative of each row must be to matter for its rank; -1 where none does.
         best, rank = tally.best[self.part], tally.rank[self.part]
         wanted = np.isfinite(best) & (rank < RECALL_CAP) & counting.ranks_wanted
         low, reach = reach_of(best, counting.rows.half_norm[self.part])
         closed = np.float32(-1)
-        self._nearest = Nearest(np.where(wanted, reach, closed), best, tally.best_order[self.part])
-        self._ranks = Ranks(np.where(wanted, low, closed), np.zeros(stop - start, np.int32))
-
-    @property
-    def reach(self) -> np.ndarray:
-        """How near a negative of each row must be to matter for its rank."""
-        return self._nearest.reach
-
-    def nearest(self, part: slice) -> Nearest:
-        """Nearest positives of some rows of the block."""
-        return Nearest(*(field[part] for field in self._nearest))
-
-    def ranks(self, part: slice) -> Ranks:
-        """Ranks of some rows of the block."""
-        return Ranks(*(field[part] for field in self._ranks))
-
-    def add(self, tally: Tally, counted: np.ndarray) -> None:
-        """Add to a tally, where so many negatives of each row were counted, the far ones too."""
-        tally.rank[self.part] += self._ranks.rank
-        self.slots.add(self.by_class, tally.class_negative)
-        of_rows = tally.row_negative[self.part]
-        scored = slice(len(of_rows))
-        of_rows += self.moments[scored]
-        of_rows[:, -1] += (counted - self.moments.sum(axis=1, dtype=np.uint32))[scored].astype(
-            of_rows.dtype
+        self.side = Side(
+            rows=counting.rows_of(start, stop),
+            nearest=Nearest(np.where(wanted, reach, closed), best, tally.best_order[self.part]),
+            ranks=Ranks(np.where(wanted, low, closed), np.zeros(stop - start, np.int32)),
+            slot=self.slots.slot,
+            by_class=space.by_class(slots.count, short),
+            moments=space.moments[: stop - start],
         )
+
+    def move(self, tally: Tally, counted: np.ndarray) -> None:
+        """Add to a tally, where so many negatives of each row were counted; none are left here."""
+        tally.rank[self.part] += self.side.ranks.rank
+        self.slots.move(self.side.by_class, tally.class_negative)
+        move_moments(self.side.moments, counted, tally.row_negative[self.part])

@@ -1,64 +1,73 @@
 """Counting a block of positive pairs."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from opiscal.pairs.block_counting import TILE_COLS, BlockCounting, Workspace, class_slots
 from opiscal.pairs.blocks import Block
+from opiscal.pairs.kernel.moves import move_moments
 from opiscal.pairs.kernel.positives import tally_positives
 from opiscal.pairs.kernel.records import Nearest
 
 # Positives lie close to the diagonal: narrow tiles waste less of the product.
-_POSITIVE_ROWS_LEAST, _POSITIVE_ROWS_MOST = 128, 256
+_ROWS_LEAST, _ROWS_MOST = 64, 256
 
 
 def count_positives(block: Block, counting: BlockCounting, space: Workspace) -> None:
     """Count the positives of a block into the tally."""
-    rows, classes = counting.rows, counting.rows.classes
+    classes, lattice, tally = counting.rows.classes, counting.lattice, counting.tally
     r0, r1, c0, c1 = block.row_start, block.row_stop, block.col_start, block.col_stop
     slots = class_slots(counting.class_index[r0:r1])
-    kinds = counting.lattice.moment_edge.size
-    pool = np.zeros(counting.lattice.edge_key.size, np.uint32)
-    histogram = np.zeros((slots.count, counting.lattice.class_edge.size), np.uint32)
-    row_moments = np.zeros((r1 - r0, kinds), np.uint32)
-    col_moments = np.zeros((c1 - c0, kinds), np.uint32)
+    kinds = lattice.moment_edge.size
+    pool = counting.pool()
+    by_class = np.zeros((slots.count, lattice.class_edge.size), np.uint32)
+    row_moments = np.zeros((r1 - r0, kinds), np.uint16)
+    col_moments = np.zeros((c1 - c0, kinds), np.uint16)
     row_nearest, col_nearest = _no_nearest(r1 - r0), _no_nearest(c1 - c0)
-    r_end = r0
-    while r_end < r1:
-        r = r_end
-        here = int(classes.stop[r] - classes.start[r])
-        r_end = min(r + int(np.clip(here, _POSITIVE_ROWS_LEAST, _POSITIVE_ROWS_MOST)), r1)
-        c_last = min(c1, int(classes.stop[r_end - 1]))
-        for c in range(max(c0, r), c_last, TILE_COLS):
-            if counting.stopped.is_set():
-                return
-            c_end = min(c + TILE_COLS, c_last)
-            row_part, col_part = slice(r - r0, r_end - r0), slice(c - c0, c_end - c0)
-            stop_col = np.clip(classes.stop[r:r_end] - c, 0, c_end - c)
-            tally_positives(
-                space.product(rows, r, r_end, c, c_end),
-                np.clip(np.arange(r + 1, r_end + 1) - c, 0, stop_col),
-                stop_col,
-                counting.rows_of(r, r_end),
-                counting.rows_of(c, c_end),
-                Nearest(*(part[row_part] for part in row_nearest)),
-                Nearest(*(part[col_part] for part in col_nearest)),
-                counting.edges,
-                slots.slot[row_part],
-                pool,
-                histogram,
-                row_moments[row_part],
-                col_moments[col_part],
-                space.line,
-                space.key_line,
-            )
-    tally = counting.tally
+    stop_col = np.minimum(classes.stop[r0:r1], c1) - c0
+    first_col = np.maximum(np.arange(r0 + 1, r1 + 1) - c0, 0)
+    first_col, stop_col = np.minimum(first_col, c1 - c0), np.maximum(stop_col, 0)
+    tally_positives(
+        _tiles(classes.stop[r0:r1] - classes.start[r0:r1], first_col, stop_col),
+        first_col,
+        stop_col,
+        counting.rows_of(r0, r1),
+        counting.rows_of(c0, c1),
+        row_nearest,
+        col_nearest,
+        counting.edges,
+        slots.slot,
+        pool,
+        by_class,
+        row_moments,
+        col_moments,
+        space.room,
+    )
+    pooled = counting.pooled(pool, by_class)
+    after = np.maximum(stop_col - first_col, 0)
+    before = np.minimum(np.arange(c0, c1), r1) - np.maximum(classes.start[c0:c1], r0)
     with counting.lock:
-        tally.pool_positive += pool
-        slots.add(histogram, tally.class_positive)
-        tally.row_positive[r0:r1] += row_moments
-        tally.row_positive[c0:c1] += col_moments
+        tally.pool_positive += pooled
+        slots.move(by_class, tally.class_positive)
+        move_moments(row_moments, after, tally.row_positive[r0:r1])
+        move_moments(col_moments, np.maximum(before, 0), tally.row_positive[c0:c1])
         tally.offer_best(np.arange(r0, r1), row_nearest.best, row_nearest.order)
         tally.offer_best(np.arange(c0, c1), col_nearest.best, col_nearest.order)
+
+
+def _tiles(
+    class_rows: NDArray[np.int64], first_col: NDArray[np.int64], stop_col: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """The tiles of a block that hold positives, each as rows from and to, columns from and to."""
+    tiles, top = [], 0
+    while top < class_rows.size:
+        tall = min(max(int(class_rows[top]), _ROWS_LEAST), _ROWS_MOST)
+        bottom = min(top + tall, class_rows.size)
+        last = int(stop_col[bottom - 1])
+        lefts = range(int(first_col[top]), last, TILE_COLS)
+        tiles += [(top, bottom, left, min(left + TILE_COLS, last)) for left in lefts]
+        top = bottom
+    return np.array(tiles, np.int64).reshape(-1, 4)
 
 
 def _no_nearest(rows: int) -> Nearest:

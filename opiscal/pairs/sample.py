@@ -6,7 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from opiscal.pairs.kernel.keys import negatives_of
+from opiscal.pairs.blas import one_blas_thread
+from opiscal.pairs.kernel.keys import half_squared_pairs, negatives_of
+from opiscal.pairs.kernel.ordering import sorted_values
 from opiscal.pairs.sorted_rows import SortedRows
 
 _ROWS = 1152
@@ -44,7 +46,9 @@ def sample_pairs(rows: SortedRows, seed: int) -> PairSample:
         chosen = np.sort(rng.choice(rows.rows, _ROWS, replace=False))
     block = rows.vectors[chosen]
     half = rows.half_norm[chosen]
-    negative = negatives_of(block @ block.T, block, half, rows.classes.class_id[chosen])
+    with one_blas_thread():
+        dots = block @ block.T
+    negative = negatives_of(dots, block, half, rows.classes.class_id[chosen])
 
     sizes = rows.classes.class_rows
     labelled = rows.classes.labelled
@@ -52,24 +56,14 @@ def sample_pairs(rows: SortedRows, seed: int) -> PairSample:
     distractors = rows.rows - labelled
     short, long = np.quantile(half, [0.05, 0.95])
     with ThreadPoolExecutor(1) as beside:
-        in_order = beside.submit(np.sort, negative)
-        positive = np.sort(_positives(rows, rng))
+        in_order = beside.submit(sorted_values, negative)
+        positive = half_squared_pairs(rows.vectors, *_positive_places(rows, rng))
     return PairSample(
-        positive=positive,
+        positive=sorted_values(positive),
         negative=in_order.result(),
         negatives_in_set=labelled * (labelled - 1) // 2 - positives_in_set + labelled * distractors,
         lengths=float(long / short) if short > 0 else np.inf,
     )
-
-
-def _positives(rows: SortedRows, rng: np.random.Generator) -> NDArray[np.float32]:
-    first, second = _positive_places(rows, rng)
-    out = np.empty(first.size, np.float32)
-    for start in range(0, first.size, _ROWS):
-        part = slice(start, start + _ROWS)
-        steps = rows.vectors[first[part]] - rows.vectors[second[part]]
-        out[part] = 0.5 * np.einsum("ij,ij->i", steps, steps)
-    return out
 
 
 def _positive_places(

@@ -1,15 +1,17 @@
 """SortedRows: the rows of a set in class order, scaled to suit float32 products."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from opiscal.data.embedding_set import EmbeddingSet
-from opiscal.pairs.kernel.keys import half_squared_lengths
+from opiscal.pairs.kernel.keys import centre_rows
+from opiscal.pairs.threads import available_threads
 
-_COPY_ROWS = 256
-_MEDIAN_ROWS = 1001
+_COPY_ROWS, _PART_ROWS = 256, 2048
+_MEDIAN_ROWS = 301
 _LARGEST_OF_UNIT_ROWS = 2.0
 
 
@@ -130,7 +132,7 @@ class SortedRows:
         )
 
 
-def sort_rows(embeddings: EmbeddingSet) -> SortedRows:
+def sort_rows(embeddings: EmbeddingSet, threads: int | None = None) -> SortedRows:
     """Put the rows of a set into class order.
 
     The coordinate-wise median of some rows is subtracted, which changes no distance and spares
@@ -151,11 +153,17 @@ def sort_rows(embeddings: EmbeddingSet) -> SortedRows:
             for start in range(0, len(given), _COPY_ROWS)
         )
         scale = float(2.0 ** np.ceil(np.log2(reach))) if reach > 0 else 1.0
-    vectors = np.empty_like(given)
-    for start in range(0, len(given), _COPY_ROWS):
-        part = slice(start, start + _COPY_ROWS)
-        vectors[part] = (given[classes.place[part]] - centre) / scale
-    half_norm = half_squared_lengths(vectors)
+    vectors, half_norm = np.empty_like(given), np.empty(len(given), np.float32)
+    parts = [slice(start, start + _PART_ROWS) for start in range(0, len(given), _PART_ROWS)]
+    with ThreadPoolExecutor(threads or available_threads()) as pool:
+        jobs = [
+            pool.submit(
+                centre_rows, given, classes.place[p], centre, 1.0 / scale, vectors[p], half_norm[p]
+            )
+            for p in parts
+        ]
+        for job in jobs:
+            job.result()
     # |x - y|^2 / 2 is at most (|x| + |y|)^2 / 2, which is at most 4 max h.
     unit = embeddings.metric == "cosine"
     largest = _LARGEST_OF_UNIT_ROWS if unit else 4.0 * float(half_norm.max())

@@ -64,15 +64,19 @@ def half_squared_difference(a, b):
 
 
 @njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})
-def half_squared_lengths(vectors: Array) -> Array:
-    """Half the squared length of each row: shape (m, D) to shape (m,), float32."""
-    out = np.empty(len(vectors), np.float32)
-    for i in range(len(vectors)):
-        row, total = vectors[i], 0.0
+def centre_rows(
+    given: Array, place: Array, centre: Array, factor: float, vectors: Array, half_norm: Array
+) -> None:
+    """Fill rows with those that are given at some places, less a row and times a power of two;
+    and half the squared length of each.
+    """
+    for i in range(place.size):
+        row, out, total = given[place[i]], vectors[i], 0.0
         for k in range(row.size):
-            total += np.float64(row[k]) * np.float64(row[k])
-        out[i] = np.float32(0.5 * total)
-    return out
+            out[k] = np.float32((row[k] - centre[k]) * factor)
+        for k in range(row.size):
+            total += np.float64(out[k]) * np.float64(out[k])
+        half_norm[i] = np.float32(0.5 * total)
 
 
 @njit(nogil=True, cache=True)
@@ -119,3 +123,12 @@ def negatives_of(tile: Array, vectors: Array, half_norm: Array, class_id: Array)
                 out[found] = line[j]
                 found += 1
     return out[:found]
+
+
+@njit(nogil=True, cache=True)
+def half_squared_pairs(vectors: Array, first: Array, second: Array) -> Array:
+    """Half squared distances of pairs of rows that are named, float32; shape (pairs,)."""
+    out = np.empty(first.size, np.float32)
+    for k in range(first.size):
+        out[k] = np.float32(half_squared_difference(vectors[first[k]], vectors[second[k]]))
+    return out

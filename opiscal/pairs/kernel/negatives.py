@@ -3,49 +3,15 @@
 import numpy as np
 from numba import njit
 
-from opiscal.pairs.kernel.keys import NEAR, Array, half_squared_difference, key_of
-from opiscal.pairs.kernel.records import Edges, Rows
+from opiscal.pairs.kernel.keys import Array
+from opiscal.pairs.kernel.near_pairs import tally_near
+from opiscal.pairs.kernel.places import place_band
+from opiscal.pairs.kernel.ranks import rank_negatives
+from opiscal.pairs.kernel.records import BAND, LINE, Edges, Nearest, Pool, Ranks, Room, Rows, Side
 
 # Places are 16 bits wide: 32 columns share a cache line, and 256 lines stay in the first cache.
 _LINE_ROWS, _LINE_COLS = 256, 32
 _MOST_SHORT = 2**16 - 1
-
-
-@njit(inline="always")
-def _keys_of_line(dots, half, half_col, reach, reach_col, rule, key_line):
-    """Keys of a row's pairs; how many of them may be of identical rows, or matter for a rank."""
-    # One pass without a branch: there is rarely something to look at, once ranks are settled.
-    near, nearer = np.int32(0), np.int32(0)
-    for j in range(dots.size):
-        weight = half + half_col[j]
-        u = weight - dots[j]
-        near += np.int32(u <= NEAR * weight)
-        nearer += np.int32(u <= max(reach, reach_col[j]))
-        key_line[j] = key_of(u, rule)
-    return near, nearer
-
-
-@njit(nogil=True, cache=True)
-def _keys_of_identical(dots, half, half_col, row, cols, rule, key_line):
-    """Keys anew where rows are identical, or so close that rounding hides how close."""
-    for j in range(dots.size):
-        weight = half + half_col[j]
-        if weight - dots[j] <= NEAR * weight:
-            key_line[j] = key_of(np.float32(half_squared_difference(row, cols[j])), rule)
-
-
-@njit(inline="always")
-def _tally_near(
-    key_line, chosen, found, edge_of_key, moment_of_edge, pool, row_moments, col_moments
-):
-    """Count the near pairs of a row, `found` columns in `chosen`, in the pool and for both rows."""
-    for k in range(found):
-        j = chosen[k]
-        edge = edge_of_key[key_line[j]]
-        moment = moment_of_edge[edge]
-        pool[edge] += np.uint32(1)
-        row_moments[moment] += np.uint16(1)
-        col_moments[j, moment] += np.uint16(1)
 
 
 @njit(nogil=True, cache=True)
@@ -60,18 +26,77 @@ def _share_out(histogram, first, row_class, col_class):
 
 
 @njit(nogil=True, cache=True)
-def _move(histogram, row_class):
-    """Add a histogram to that of a class; leave nothing behind."""
-    for e in range(histogram.size):
-        row_class[e] += np.uint32(histogram[e])
-        histogram[e] = np.uint16(0)
+def _tally_class_pairs(
+    top: int,
+    bottom: int,
+    width: int,
+    first_col: Array,
+    row_slot: Array,
+    first_slot: int,
+    slots: int,
+    row_class: Array,
+    col_class: Array,
+    room: Room,
+    last_shared: int,
+) -> int:
+    """Count a band by class pair; where a row's class ends its histograms are shared out.
+
+    Returns the row from which on they hold pairs.
+    """
+    histogram, places = room.histogram[:slots], room.places
+    flat = histogram.reshape(-1)
+    for i in range(top, bottom):
+        if i > last_shared and (
+            row_slot[i] != row_slot[i - 1] or i == last_shared + _MOST_SHORT // width
+        ):
+            _share_out(histogram, first_slot, row_class[row_slot[i - 1]], col_class)
+            last_shared = i
+        place = np.uint64((i - top) * LINE)
+        for k in range(place + np.uint64(first_col[i]), place + np.uint64(width)):
+            flat[places[k]] += np.uint16(1)
+    return last_shared
 
 
 @njit(nogil=True, cache=True)
-def tally_class_pairs(
-    tile: Array,
-    class_stop: Array,
-    left: int,
+def _tally_rows(
+    top: int,
+    bottom: int,
+    width: int,
+    first_col: Array,
+    row_slot: Array,
+    row_class: Array,
+    places: Array,
+) -> None:
+    """Count a band for the classes of its rows."""
+    bins, row_class = np.uint64(row_class.shape[1]), row_class.reshape(-1)
+    one = row_class.dtype.type(1)
+    for i in range(top, bottom):
+        of_class, place = np.uint64(row_slot[i]) * bins, np.uint64(i * LINE)
+        for k in range(place + np.uint64(first_col[i]), place + np.uint64(width)):
+            row_class[of_class + np.uint64(places[k])] += one
+
+
+@njit(nogil=True, cache=True)
+def _tally_columns(places: Array, first_col: Array, col_slot: Array, col_class: Array) -> None:
+    """Count for the classes of the columns the places that were noted.
+
+    Of column ``j`` these are those of the rows whose negatives have begun there: as `first_col`
+    only rises, of the first so many rows.
+    """
+    rows, one = places.shape[0], col_class.dtype.type(1)
+    for left in range(0, col_slot.size, _LINE_COLS):
+        for top in range(0, rows, _LINE_ROWS):
+            for j in range(left, min(left + _LINE_COLS, col_slot.size)):
+                stop = min(np.searchsorted(first_col, j, side="right"), top + _LINE_ROWS)
+                here, histogram = places[top : max(top, stop), j], col_class[col_slot[j]]
+                for i in range(here.size):
+                    histogram[here[i]] += one
+
+
+@njit(nogil=True, cache=True)
+def _tally_tile(
+    width: int,
+    first_col: Array,
     rows: Rows,
     cols: Rows,
     row_reach: Array,
@@ -79,145 +104,114 @@ def tally_class_pairs(
     edges: Edges,
     row_slot: Array,
     col_slot: Array,
-    histogram: Array,
-    pool: Array,
+    pool: Pool,
     row_class: Array,
     col_class: Array,
     row_moments: Array,
     col_moments: Array,
-    key_line: Array,
-    chosen: Array,
-    nearer: Array,
+    room: Room,
+    by_class_pair: bool,
 ) -> None:
-    """Count the negative pairs of one tile, where classes have rows enough to count by class pair.
+    """Count the negative pairs of one tile, band by band.
 
-    Rows are in class order, so row ``i`` meets other classes from place ``class_stop[i]`` on; the
-    tile begins at place `left`. Each pair is counted once, in the `histogram` of its two classes
-    (of ``row_slot`` and ``col_slot``), which is added to both when the row's class ends. Near pairs
-    go into the pool and to both rows as well.
+    Near pairs go into the pool and to both rows. Every pair goes, where counted by class pair, into
+    the histogram of its two classes, which is added to both when the row's class ends; else to the
+    row's class, and from the place that is noted to the column's.
     """
-    bins, first_slot = np.uint32(histogram.shape[1]), col_slot[0]
-    histogram = histogram[: col_slot[-1] - first_slot + 1]
-    flat = histogram.reshape(-1)
-    last_shared, rows_at_most = 0, _MOST_SHORT // tile.shape[1]
-    offset = ((col_slot - first_slot) * bins).astype(np.uint32)
-    # Arrays are taken out of their records, and views made, outside of the loops: each costs.
-    rule, near_key = edges.rule, edges.near_key
-    edge_of_key, class_edge_of_key = edges.edge_of_key, edges.class_edge_of_key
-    moment_of_edge = edges.moment_of_edge
-    half_row = rows.half_norm
-    first = -1
-    half_here, reach_here, offset_here, moments_here = (
-        cols.half_norm, col_reach, offset, col_moments
-    )  # fmt: skip
-    for i in range(tile.shape[0]):
-        if i > last_shared and (row_slot[i] != row_slot[i - 1] or i == last_shared + rows_at_most):
-            _share_out(histogram, first_slot, row_class[row_slot[i - 1]], col_class)
-            last_shared = i
-        begin = min(max(class_stop[i] - left, 0), tile.shape[1])
-        if begin != first:
-            first = begin
-            half_here, reach_here = cols.half_norm[first:], col_reach[first:]
-            offset_here, moments_here = offset[first:], col_moments[first:]
-        dots = tile[i, first:]
-        near, hits = _keys_of_line(
-            dots, half_row[i], half_here, row_reach[i], reach_here, rule, key_line
+    height, offset = first_col.size, room.offset
+    first_slot, slots = col_slot[0], col_slot[-1] - col_slot[0] + 1
+    for j in range(width):
+        at = (col_slot[j] - first_slot) * row_class.shape[1] if by_class_pair else 0
+        offset[j] = np.uint16(at)
+    last_shared, stop_col = 0, np.full(height, width)
+    # Functions of their own for each step: the compiler keeps the arrays of one in registers.
+    for top in range(0, height, BAND):
+        bottom = min(top + BAND, height)
+        line = 0 if by_class_pair else top
+        place_band(
+            top, bottom, line, room.tile, width, first_col, stop_col, rows, cols, row_reach,
+            col_reach, edges, room,
+        )  # fmt: skip
+        tally_near(
+            top, bottom, line, edges.steps.near_from, edges, pool, row_moments, col_moments, room
         )
-        if near > 0:
-            _keys_of_identical(
-                dots, half_row[i], half_here, rows.vectors[i], cols.vectors[first:], rule, key_line
-            )
-        nearer[i] = hits
-        found = np.uint64(0)
-        for j in range(dots.size):
-            key = key_line[j]
-            flat[offset_here[j] + class_edge_of_key[key]] += np.uint16(1)
-            chosen[found] = j
-            found += np.uint64(key <= near_key)
-        _tally_near(
-            key_line, chosen, found, edge_of_key, moment_of_edge, pool, row_moments[i], moments_here
-        )
-    _share_out(histogram, first_slot, row_class[row_slot[-1]], col_class)
+        if by_class_pair:
+            last_shared = _tally_class_pairs(
+                top, bottom, width, first_col, row_slot, first_slot, slots, row_class, col_class,
+                room, last_shared,
+            )  # fmt: skip
+        else:
+            _tally_rows(top, bottom, width, first_col, row_slot, row_class, room.places)
+    if by_class_pair:
+        _share_out(room.histogram[:slots], first_slot, row_class[row_slot[-1]], col_class)
+    else:
+        places = room.places[: height * LINE].reshape(height, LINE)[:, :width]
+        _tally_columns(places, first_col, col_slot, col_class)
 
 
 @njit(nogil=True, cache=True)
-def tally_rows(
-    tile: Array,
-    class_stop: Array,
-    left: int,
-    rows: Rows,
-    cols: Rows,
-    row_reach: Array,
-    col_reach: Array,
+def tally_negatives(
+    tiles: Array,
+    first_col: Array,
+    rows: Side,
+    cols: Side,
     edges: Edges,
-    row_slot: Array,
-    histogram: Array,
-    pool: Array,
-    row_class: Array,
-    row_moments: Array,
-    col_moments: Array,
-    places: Array,
-    key_line: Array,
-    chosen: Array,
-    nearer: Array,
+    pool: Pool,
+    room: Room,
+    by_class_pair: bool,
+    ranks_wanted: bool,
 ) -> None:
-    """Count the negative pairs of one tile for the classes of its rows; note where each belongs.
+    """Multiply and count the tiles of a block of negative pairs.
 
-    For classes of few rows: `tally_columns` counts the places that were noted for the other side.
-    Near pairs go into the pool and to both rows.
+    Parameters
+    ----------
+    tiles : int64 array of shape (tiles, 4)
+        Rows from and to, columns from and to, of the block.
+    first_col : int64 array
+        For each row of the block the column from which on there are other classes.
+    rows, cols : Side
+        Counted into. Near pairs go into the pool and to both rows; every pair to both classes.
     """
-    rule, near_key = edges.rule, edges.near_key
-    edge_of_key, class_edge_of_key = edges.edge_of_key, edges.class_edge_of_key
-    moment_of_edge = edges.moment_of_edge
-    half_row = rows.half_norm
-    first, last_moved, rows_at_most = -1, 0, _MOST_SHORT // tile.shape[1]
-    half_here, reach_here, moments_here = cols.half_norm, col_reach, col_moments
-    for i in range(tile.shape[0]):
-        if i > last_moved and (row_slot[i] != row_slot[i - 1] or i == last_moved + rows_at_most):
-            _move(histogram, row_class[row_slot[i - 1]])
-            last_moved = i
-        begin = min(max(class_stop[i] - left, 0), tile.shape[1])
-        if begin != first:
-            first = begin
-            half_here, reach_here = cols.half_norm[first:], col_reach[first:]
-            moments_here = col_moments[first:]
-        dots, here = tile[i, first:], places[i, first:]
-        near, hits = _keys_of_line(
-            dots, half_row[i], half_here, row_reach[i], reach_here, rule, key_line
+    for t in range(tiles.shape[0]):
+        top, bottom, left, right = tiles[t]
+        height, width = bottom - top, right - left
+        tile = room.tile[: height * width].reshape(height, width)
+        np.dot(rows.rows.vectors[top:bottom], cols.rows.vectors[left:right].T, tile)
+        begin = np.minimum(np.maximum(first_col[top:bottom] - left, 0), width)
+        here = Rows(
+            rows.rows.vectors[top:bottom],
+            rows.rows.half_norm[top:bottom],
+            rows.rows.order[top:bottom],
         )
-        if near > 0:
-            _keys_of_identical(
-                dots, half_row[i], half_here, rows.vectors[i], cols.vectors[first:], rule, key_line
+        there = Rows(
+            cols.rows.vectors[left:right],
+            cols.rows.half_norm[left:right],
+            cols.rows.order[left:right],
+        )
+        _tally_tile(
+            width, begin, here, there,
+            rows.nearest.reach[top:bottom], cols.nearest.reach[left:right], edges,
+            rows.slot[top:bottom], cols.slot[left:right], pool,
+            rows.by_class, cols.by_class, rows.moments[top:bottom], cols.moments[left:right],
+            room, by_class_pair,
+        )  # fmt: skip
+        if ranks_wanted:
+            rank_negatives(
+                tile,
+                begin,
+                here,
+                there,
+                Nearest(
+                    rows.nearest.reach[top:bottom],
+                    rows.nearest.best[top:bottom],
+                    rows.nearest.order[top:bottom],
+                ),
+                Nearest(
+                    cols.nearest.reach[left:right],
+                    cols.nearest.best[left:right],
+                    cols.nearest.order[left:right],
+                ),
+                Ranks(rows.ranks.low[top:bottom], rows.ranks.rank[top:bottom]),
+                Ranks(cols.ranks.low[left:right], cols.ranks.rank[left:right]),
+                room.nearer,
             )
-        nearer[i] = hits
-        found = np.uint64(0)
-        for j in range(dots.size):
-            key = key_line[j]
-            place = class_edge_of_key[key]
-            here[j] = place
-            histogram[place] += np.uint16(1)
-            chosen[found] = j
-            found += np.uint64(key <= near_key)
-        _tally_near(
-            key_line, chosen, found, edge_of_key, moment_of_edge, pool, row_moments[i], moments_here
-        )
-    _move(histogram, row_class[row_slot[-1]])
-
-
-@njit(nogil=True, cache=True)
-def tally_columns(
-    places: Array, class_start: Array, top: int, col_slot: Array, col_class: Array
-) -> None:
-    """Count for the classes of the columns the places that were noted, of rows from `top` on.
-
-    Column ``j`` has negatives before its class begins, at place ``class_start[j]``: by the order of
-    classes these are just the pairs that the rows counted.
-    """
-    rows = places.shape[0]
-    for left in range(0, class_start.size, _LINE_COLS):
-        for first in range(0, rows, _LINE_ROWS):
-            for j in range(left, min(left + _LINE_COLS, class_start.size)):
-                stop = min(class_start[j] - top, rows, first + _LINE_ROWS)
-                here, histogram = places[first : max(first, stop), j], col_class[col_slot[j]]
-                for i in range(here.size):
-                    histogram[here[i]] += np.uint32(1)

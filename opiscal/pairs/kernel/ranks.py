@@ -12,8 +12,8 @@ RECALL_CAP = 8
 # Two half squared distances closer than this share of the squared lengths are told apart exactly
 # where their order matters.
 _ROUNDING = 2.0**-21
-# Columns that are looked at one by one where one of them may be nearer than a positive.
-_LOOK_COLS = 64
+LOOK_COLS = 64
+"""Columns that are looked at one by one where one of them is within a reach."""
 
 
 @njit(inline="always")
@@ -38,8 +38,7 @@ def reach_of(best: Array, half_norm: Array) -> tuple[Array, Array]:
 @njit(nogil=True, cache=True)
 def rank_negatives(
     tile: Array,
-    class_stop: Array,
-    left: int,
+    first_col: Array,
     rows: Rows,
     cols: Rows,
     row_nearest: Nearest,
@@ -50,15 +49,15 @@ def rank_negatives(
 ) -> None:
     """Raise the ranks of the rows and columns of one tile by its negatives.
 
-    Only rows are looked at of which `nearer` says that a pair of theirs may come before a positive.
+    Row ``i`` meets other classes from column ``first_col[i]`` on. Only rows are looked at of which
+    `nearer` says that a pair of theirs may come before a positive.
     """
     for i in range(tile.shape[0]):
         if nearer[i] == 0:
             continue
-        first = min(max(class_stop[i] - left, 0), tile.shape[1])
-        for start in range(first, tile.shape[1], _LOOK_COLS):
+        for start in range(first_col[i], tile.shape[1], LOOK_COLS):
             half, reach = rows.half_norm[i], row_nearest.reach[i]
-            here = slice(start, min(start + _LOOK_COLS, tile.shape[1]))
+            here = slice(start, min(start + LOOK_COLS, tile.shape[1]))
             dots, half_col, reach_col = tile[i, here], cols.half_norm[here], col_nearest.reach[here]
             found = np.int32(0)
             for j in range(dots.size):

@@ -6,18 +6,44 @@ import numpy as np
 
 from opiscal.pairs.kernel.keys import Array, KeyRule
 
+STEP_BITS = 16
+"""Slopes of steps are whole numbers, times 2 to this power."""
+
+
+class StepRule(NamedTuple):
+    """Class edges at even steps: the place of a pair among them from its key, by arithmetic.
+
+    Up to `far_from` ``near_place + ((key - near_from) near_slope >> 16)``, and from there on
+    ``far_place + (min(key - far_from, far_span) far_slope >> 16)``. Keys below `near_from` are
+    looked up: where there are no steps, all near ones.
+    """
+
+    near_from: np.int32
+    near_slope: np.int32
+    near_place: np.int32
+    far_from: np.int32
+    far_slope: np.int32
+    far_place: np.int32
+    far_span: np.int32
+
 
 class Edges(NamedTuple):
-    """The look-up tables of a lattice: for every key, and for every pool edge.
+    """The look-up tables of a lattice: for every key, and for every class edge.
 
-    Pairs up to and with `near_key` are near: beyond it pool edges are class edges.
+    Pairs up to and with `near_key` are near: beyond it pool edges are class edges. Where `even`,
+    class edges stand at even `steps` from some key on; `moment_of_key` begins at that key.
+    `edges_of_key` has the pool edge in its lower 16 bits and the class edge in its upper ones, for
+    all near keys.
     """
 
     rule: KeyRule
-    edge_of_key: Array
+    edges_of_key: Array
     class_edge_of_key: Array
-    moment_of_edge: Array
-    near_key: np.uint32
+    moment_of_class_edge: Array
+    moment_of_key: Array
+    near_key: np.int32
+    even: bool
+    steps: StepRule
 
 
 class Rows(NamedTuple):
@@ -48,3 +74,47 @@ class Ranks(NamedTuple):
 
     low: Array
     rank: Array
+
+
+class Pool(NamedTuple):
+    """Near pairs of a block: by pool edge, and from the first step on by key, to be folded."""
+
+    by_edge: Array
+    by_key: Array
+
+
+class Side(NamedTuple):
+    """The rows, or the columns, of a block of negatives, and what is counted for them.
+
+    `slot` says which line of `by_class` a row belongs to, `moments` has a line for each row.
+    """
+
+    rows: Rows
+    nearest: Nearest
+    ranks: Ranks
+    slot: Array
+    by_class: Array
+    moments: Array
+
+
+BAND = 32
+"""Rows of a tile that are gone through together: what becomes of them stays in the cache."""
+LINE = 544
+"""Places of a row of a tile stand so far apart: a power of two would put all in one cache set."""
+
+
+class Room(NamedTuple):
+    """The buffers of one thread: a tile of products, and what becomes of it.
+
+    `places` has a `LINE` for each row of a tile, `histogram` one for each class of its columns; the
+    lists of near pairs have room for those of a `BAND` and one vector more.
+    """
+
+    tile: Array
+    offset: Array
+    places: Array
+    near_key: Array
+    near_col: Array
+    near_stop: Array
+    nearer: Array
+    histogram: Array

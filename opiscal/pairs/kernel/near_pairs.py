@@ -1,0 +1,55 @@
+"""Counting the near pairs of a band: in the pool, and for both rows of each."""
+
+import numpy as np
+from numba import njit
+
+from opiscal.pairs.kernel.keys import Array
+from opiscal.pairs.kernel.records import LINE, Edges, Pool, Room
+
+_LOWER = np.uint32(2**16 - 1)
+
+
+@njit(nogil=True, cache=True)
+def tally_near(
+    top: int,
+    bottom: int,
+    line: int,
+    first_key: np.int32,
+    edges: Edges,
+    pool: Pool,
+    row_moments: Array,
+    col_moments: Array,
+    room: Room,
+) -> None:
+    """Count the near pairs of a band in the pool and for both rows.
+
+    From `first_key` on they are counted by key. Nearer ones are looked up, and their places mended:
+    below the steps they are not yet known.
+    """
+    kinds = np.uint64(row_moments.shape[1])
+    row_moments, col_moments = row_moments.reshape(-1), col_moments.reshape(-1)
+    edges_of_key = edges.edges_of_key
+    moment_of_class_edge, moment_of_key = edges.moment_of_class_edge, edges.moment_of_key
+    by_edge, by_key = pool.by_edge, pool.by_key
+    offset, places, near_key, near_col = room.offset, room.places, room.near_key, room.near_col
+    begin = np.uint64(0)
+    for i in range(top, bottom):
+        place, row = np.uint64((line + i - top) * LINE), np.uint64(i) * kinds
+        stop = room.near_stop[i - top]
+        for k in range(begin, stop):
+            j, key = np.uint64(near_col[k]), near_key[k]
+            if key >= first_key:
+                at = np.uint64(key - first_key)
+                by_key[at] += np.uint32(1)
+                moment = np.uint64(moment_of_key[at])
+            else:
+                at = np.uint64(max(key, np.int32(0)))
+                # One look-up in place of two: the tables are larger than the first cache.
+                both = edges_of_key[at]
+                by_edge[np.uint64(both & _LOWER)] += np.uint32(1)
+                class_edge = both >> np.uint32(16)
+                places[place + j] = offset[j] + class_edge
+                moment = np.uint64(moment_of_class_edge[np.uint64(class_edge)])
+            row_moments[row + moment] += np.uint16(1)
+            col_moments[j * kinds + moment] += np.uint16(1)
+        begin = stop
