@@ -138,9 +138,12 @@ class RateVariance:
         return np.maximum(self.influence.pairs / effect, self.influence.independent)
 
     def quantile(self, distance: Floats, share: float) -> Floats:
-        """Student's quantiles for the degrees of freedom at thresholds."""
-        freedom = np.interp(distance, self.distance, self.freedom)
-        return np.asarray(stdtrit(np.minimum(freedom, _MOST_FREEDOM), share))
+        """Student's quantiles for the degrees of freedom at thresholds.
+
+        They are interpolated between those of the class edges: the function itself is slow.
+        """
+        at_edges = stdtrit(np.minimum(self.freedom, _MOST_FREEDOM), share)
+        return np.interp(distance, self.distance, at_edges)
 
 
 def rate_variance(
