@@ -143,7 +143,7 @@ class RateVariance:
         They are interpolated between those of the class edges: the function itself is slow.
         """
         at_edges = stdtrit(np.minimum(self.freedom, _MOST_FREEDOM), share)
-        return np.interp(distance, self.distance, at_edges)
+        return np.asarray(np.interp(distance, self.distance, at_edges))
 
 
 def rate_variance(

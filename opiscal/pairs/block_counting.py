@@ -133,7 +133,7 @@ class Workspace:
         bins = counting.lattice.class_edge.size
         self.row_counts, self.col_counts = SideRoom(counting), SideRoom(counting)
         self.room = Room(
-            tile=np.empty(TILE_ROWS * TILE_COLS, np.float32),
+            dots=np.empty(TILE_ROWS * TILE_COLS, np.float32),
             offset=np.empty(TILE_COLS, np.uint16),
             places=np.empty(TILE_ROWS * LINE, np.uint16),
             near_key=np.empty(BAND * TILE_COLS + WIDTH, np.int32),

@@ -1,5 +1,6 @@
 """EvenSteps: class edges at even steps of the key grid, so that a pair's place is arithmetic."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -125,4 +126,4 @@ def fit_even_steps(
 
 def _slope(width: float) -> int | None:
     """Steps of so many keys as steps a key; none where a step would be less than a key, or vast."""
-    return round(2**STEP_BITS / width) if 1.0 <= width <= _MOST_WIDTH else None
+    return math.ceil(2**STEP_BITS / width) if 1.0 <= width <= _MOST_WIDTH else None

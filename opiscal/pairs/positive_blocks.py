@@ -7,7 +7,7 @@ from opiscal.pairs.block_counting import TILE_COLS, BlockCounting, Workspace, cl
 from opiscal.pairs.blocks import Block
 from opiscal.pairs.kernel.moves import move_moments
 from opiscal.pairs.kernel.positives import tally_positives
-from opiscal.pairs.kernel.records import Nearest
+from opiscal.pairs.kernel.records import Nearest, Ranks, Side
 
 # Positives lie close to the diagonal: narrow tiles waste less of the product.
 _ROWS_LEAST, _ROWS_MOST = 64, 256
@@ -18,29 +18,21 @@ def count_positives(block: Block, counting: BlockCounting, space: Workspace) -> 
     classes, lattice, tally = counting.rows.classes, counting.lattice, counting.tally
     r0, r1, c0, c1 = block.row_start, block.row_stop, block.col_start, block.col_stop
     slots = class_slots(counting.class_index[r0:r1])
-    kinds = lattice.moment_edge.size
     pool = counting.pool()
     by_class = np.zeros((slots.count, lattice.class_edge.size), np.uint32)
-    row_moments = np.zeros((r1 - r0, kinds), np.uint16)
-    col_moments = np.zeros((c1 - c0, kinds), np.uint16)
-    row_nearest, col_nearest = _no_nearest(r1 - r0), _no_nearest(c1 - c0)
-    stop_col = np.minimum(classes.stop[r0:r1], c1) - c0
-    first_col = np.maximum(np.arange(r0 + 1, r1 + 1) - c0, 0)
-    first_col, stop_col = np.minimum(first_col, c1 - c0), np.maximum(stop_col, 0)
+    row_side = _positive_side(counting, r0, r1, slots.slot, by_class)
+    # Each pair is counted for its class once, by its row.
+    col_side = _positive_side(counting, c0, c1, np.empty(c1 - c0, np.uint32), by_class)
+    stop_col = np.maximum(np.minimum(classes.stop[r0:r1], c1) - c0, 0)
+    first_col = np.clip(np.arange(r0 + 1, r1 + 1) - c0, 0, c1 - c0)
     tally_positives(
         _tiles(classes.stop[r0:r1] - classes.start[r0:r1], first_col, stop_col),
         first_col,
         stop_col,
-        counting.rows_of(r0, r1),
-        counting.rows_of(c0, c1),
-        row_nearest,
-        col_nearest,
+        row_side,
+        col_side,
         counting.edges,
-        slots.slot,
         pool,
-        by_class,
-        row_moments,
-        col_moments,
         space.room,
     )
     pooled = counting.pooled(pool, by_class)
@@ -49,10 +41,10 @@ def count_positives(block: Block, counting: BlockCounting, space: Workspace) -> 
     with counting.lock:
         tally.pool_positive += pooled
         slots.move(by_class, tally.class_positive)
-        move_moments(row_moments, after, tally.row_positive[r0:r1])
-        move_moments(col_moments, np.maximum(before, 0), tally.row_positive[c0:c1])
-        tally.offer_best(np.arange(r0, r1), row_nearest.best, row_nearest.order)
-        tally.offer_best(np.arange(c0, c1), col_nearest.best, col_nearest.order)
+        move_moments(row_side.moments, after, tally.row_positive[r0:r1])
+        move_moments(col_side.moments, np.maximum(before, 0), tally.row_positive[c0:c1])
+        tally.offer_best(np.arange(r0, r1), row_side.nearest.best, row_side.nearest.order)
+        tally.offer_best(np.arange(c0, c1), col_side.nearest.best, col_side.nearest.order)
 
 
 def _tiles(
@@ -70,9 +62,20 @@ def _tiles(
     return np.array(tiles, np.int64).reshape(-1, 4)
 
 
-def _no_nearest(rows: int) -> Nearest:
-    return Nearest(
-        reach=np.full(rows, np.inf, np.float32),
-        best=np.full(rows, np.inf),
-        order=np.full(rows, np.iinfo(np.int64).max, np.int64),
+def _positive_side(
+    counting: BlockCounting, start: int, stop: int, slot: np.ndarray, by_class: np.ndarray
+) -> Side:
+    """What a block of positives counts for its rows, or for its columns: there are no ranks yet."""
+    rows = stop - start
+    return Side(
+        rows=counting.rows_of(start, stop),
+        nearest=Nearest(
+            reach=np.full(rows, np.inf, np.float32),
+            best=np.full(rows, np.inf),
+            order=np.full(rows, np.iinfo(np.int64).max, np.int64),
+        ),
+        ranks=Ranks(np.empty(rows, np.float32), np.empty(rows, np.int32)),
+        slot=slot,
+        by_class=by_class,
+        moments=np.zeros((rows, counting.lattice.moment_edge.size), np.uint16),
     )

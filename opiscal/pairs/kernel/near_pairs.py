@@ -3,22 +3,20 @@
 import numpy as np
 from numba import njit
 
-from opiscal.pairs.kernel.keys import Array
-from opiscal.pairs.kernel.records import LINE, Edges, Pool, Room
+from opiscal.pairs.kernel.records import LINE, Edges, Pool, Room, Tile
 
 _LOWER = np.uint32(2**16 - 1)
 
 
 @njit(nogil=True, cache=True)
 def tally_near(
+    tile: Tile,
     top: int,
     bottom: int,
     line: int,
     first_key: np.int32,
     edges: Edges,
     pool: Pool,
-    row_moments: Array,
-    col_moments: Array,
     room: Room,
 ) -> None:
     """Count the near pairs of a band in the pool and for both rows.
@@ -26,8 +24,8 @@ def tally_near(
     From `first_key` on they are counted by key. Nearer ones are looked up, and their places mended:
     below the steps they are not yet known.
     """
-    kinds = np.uint64(row_moments.shape[1])
-    row_moments, col_moments = row_moments.reshape(-1), col_moments.reshape(-1)
+    row_moments, col_moments = tile.rows.moments.reshape(-1), tile.cols.moments.reshape(-1)
+    kinds = np.uint64(tile.rows.moments.shape[1])
     edges_of_key = edges.edges_of_key
     moment_of_class_edge, moment_of_key = edges.moment_of_class_edge, edges.moment_of_key
     by_edge, by_key = pool.by_edge, pool.by_key

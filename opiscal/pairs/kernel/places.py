@@ -8,9 +8,9 @@ import numpy as np
 from numba import njit, types
 from numba.extending import intrinsic
 
-from opiscal.pairs.kernel.keys import NEAR, Array, half_squared_difference, key_of
+from opiscal.pairs.kernel.keys import NEAR, half_squared_difference, key_of
 from opiscal.pairs.kernel.lanes import WIDTH, Code
-from opiscal.pairs.kernel.records import LINE, STEP_BITS, Edges, Room, Rows
+from opiscal.pairs.kernel.records import LINE, STEP_BITS, Edges, Room, Tile
 
 # `_place_sixteen` returns a count and, so many bits above it, flags.
 _FLAGS = 16
@@ -76,34 +76,24 @@ def _place_sixteen(
 
 
 @njit(nogil=True, cache=True)
-def place_band(
-    top: int,
-    bottom: int,
-    line: int,
-    tile: Array,
-    width: int,
-    first_col: Array,
-    stop_col: Array,
-    rows: Rows,
-    cols: Rows,
-    row_reach: Array,
-    col_reach: Array,
-    edges: Edges,
-    room: Room,
-) -> None:
+def place_band(tile: Tile, top: int, bottom: int, line: int, edges: Edges, room: Room) -> None:
     """Places of the pairs of some rows of a tile, and lists of the near ones.
 
-    Row ``i`` of `top` to `bottom` is paired with the columns from ``first_col[i]`` to
-    ``stop_col[i]``. Its places go into a line of `room.places`, from `line` on; its near pairs end
-    at ``room.near_stop[i - top]``. ``room.nearer[i]`` tells whether a pair is within the reach of
-    one of its rows.
+    The places of the rows from `top` to `bottom` go into lines of `room.places`, from `line` on;
+    the near pairs of row ``i`` end at ``room.near_stop[i - top]``. ``room.nearer[i]`` tells whether
+    a pair is within the reach of one of its rows.
     """
-    rule, steps, half_row, half_col = edges.rule, edges.steps, rows.half_norm, cols.half_norm
+    # Arrays are taken out of their records before the loop, in which nothing is made anew: a view
+    # or a call costs reference counts, by which the loop would be a third slower.
+    dots, width, first_col, stop_col = tile.dots, tile.width, tile.first_col, tile.stop_col
+    half_row, half_col = tile.rows.rows.half_norm, tile.cols.rows.half_norm
+    row_reach, col_reach = tile.rows.nearest.reach, tile.cols.nearest.reach
     offset, places, near_key, near_col = room.offset, room.places, room.near_key, room.near_col
-    near_stop, nearer, even = room.near_stop, room.nearer, edges.even
+    near_stop, nearer = room.near_stop, room.nearer
+    rule, steps, even = edges.rule, edges.steps, edges.even
     origin = np.int32(rule.base - np.int32((1 << rule.shift) - 1))
     # No smaller than for any pair of a row: some are looked at once more for nothing.
-    most_half = half_col[:width].max()
+    most_half = half_col.max()
     found = np.uint64(0)
     for i in range(top, bottom):
         begin, column, stop = found, np.uint64(first_col[i]), np.uint64(stop_col[i])
@@ -111,9 +101,9 @@ def place_band(
         half, flags = half_row[i], np.uint64(0)
         if even:
             reach = max(row_reach[i], NEAR * (half + most_half))
-            for _ in range((max(stop, column) - column) // np.uint64(WIDTH)):
+            for _ in range((stop - column) // np.uint64(WIDTH)):
                 out: np.uint64 = _place_sixteen(
-                    tile, half_col, col_reach, offset, places, near_key, near_col,
+                    dots, half_col, col_reach, offset, places, near_key, near_col,
                     dot + column, column, place + column, found,
                     half, reach, origin, rule.shift, steps,
                 )  # fmt: skip
@@ -121,13 +111,10 @@ def place_band(
                 flags |= out
                 column += np.uint64(WIDTH)
         look = flags > _COUNT
-        if look and _any_same(tile, dot, i, np.uint64(first_col[i]), stop, half_row, half_col):
+        if look and _any_same(dots, dot, i, np.uint64(first_col[i]), stop, half_row, half_col):
             column, found = np.uint64(first_col[i]), begin
         if column < stop:
-            found, also = _place_rest(
-                column, stop, found, tile, dot, i, rows, cols, row_reach[i], col_reach, offset,
-                edges, places, place, near_key, near_col,
-            )  # fmt: skip
+            found, also = _place_rest(tile, i, column, found, place, edges, room)
             look |= also
         nearer[i] = look
         near_stop[i - top] = found
@@ -144,25 +131,24 @@ def _any_same(dots, dot, i, column, stop, half_row, half_col):
 
 
 @njit(nogil=True, cache=True)
-def _place_rest(
-    column, stop, found, dots, dot, i, rows, cols, reach, reach_col, offset, edges,
-    places, place, near_key, near_col,
-):  # fmt: skip
+def _place_rest(tile, i, column, found, place, edges, room):
     """Places of the pairs of row `i` from a column on, looked up in the tables of a lattice.
 
     Identical rows, and rows so close that rounding hides how close, are compared themselves.
     Returns how many near pairs there are with those already found, and whether one is within the
     reach of a row.
     """
-    look, half = False, rows.half_norm[i]
-    for j in range(column, stop):
+    rows, cols, offset = tile.rows.rows, tile.cols.rows, room.offset
+    look, half, dot = False, rows.half_norm[i], i * tile.width
+    reach, reach_col = tile.rows.nearest.reach[i], tile.cols.nearest.reach
+    for j in range(column, tile.stop_col[i]):
         weight = half + cols.half_norm[j]
-        u = weight - dots[dot + j]
+        u = weight - tile.dots[dot + j]
         look |= u <= max(reach, reach_col[j])
         if u <= NEAR * weight:
             u = np.float32(half_squared_difference(rows.vectors[i], cols.vectors[j]))
         key = key_of(u, edges.rule)
-        places[place + j] = offset[j] + edges.class_edge_of_key[key]
-        near_key[found], near_col[found] = key, j
+        room.places[place + j] = offset[j] + edges.class_edge_of_key[key]
+        room.near_key[found], room.near_col[found] = key, j
         found += np.uint64(key <= np.uint32(edges.near_key))
     return found, look

@@ -4,7 +4,7 @@ import numpy as np
 from numba import njit
 
 from opiscal.pairs.kernel.keys import NEAR, Array, half_squared_difference
-from opiscal.pairs.kernel.records import Nearest, Ranks, Rows
+from opiscal.pairs.kernel.records import Tile
 
 RECALL_CAP = 8
 """Recall@k is kept for k up to this: ranks are not counted past it."""
@@ -36,29 +36,22 @@ def reach_of(best: Array, half_norm: Array) -> tuple[Array, Array]:
 
 
 @njit(nogil=True, cache=True)
-def rank_negatives(
-    tile: Array,
-    first_col: Array,
-    rows: Rows,
-    cols: Rows,
-    row_nearest: Nearest,
-    col_nearest: Nearest,
-    row_ranks: Ranks,
-    col_ranks: Ranks,
-    nearer: Array,
-) -> None:
+def rank_negatives(tile: Tile, nearer: Array) -> None:
     """Raise the ranks of the rows and columns of one tile by its negatives.
 
-    Row ``i`` meets other classes from column ``first_col[i]`` on. Only rows are looked at of which
-    `nearer` says that a pair of theirs may come before a positive.
+    Only rows are looked at of which `nearer` says that a pair of theirs may come before a positive.
     """
-    for i in range(tile.shape[0]):
+    rows, cols = tile.rows.rows, tile.cols.rows
+    row_nearest, col_nearest = tile.rows.nearest, tile.cols.nearest
+    row_ranks, col_ranks = tile.rows.ranks, tile.cols.ranks
+    for i in range(tile.first_col.size):
         if nearer[i] == 0:
             continue
-        for start in range(first_col[i], tile.shape[1], LOOK_COLS):
+        for start in range(tile.first_col[i], tile.width, LOOK_COLS):
             half, reach = rows.half_norm[i], row_nearest.reach[i]
-            here = slice(start, min(start + LOOK_COLS, tile.shape[1]))
-            dots, half_col, reach_col = tile[i, here], cols.half_norm[here], col_nearest.reach[here]
+            here = slice(start, min(start + LOOK_COLS, tile.width))
+            dots = tile.dots[i * tile.width + here.start : i * tile.width + here.stop]
+            half_col, reach_col = cols.half_norm[here], col_nearest.reach[here]
             found = np.int32(0)
             for j in range(dots.size):
                 found += np.int32(half + half_col[j] - dots[j] <= max(reach, reach_col[j]))

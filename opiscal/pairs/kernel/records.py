@@ -84,7 +84,7 @@ class Pool(NamedTuple):
 
 
 class Side(NamedTuple):
-    """The rows, or the columns, of a block of negatives, and what is counted for them.
+    """The rows, or the columns, of a block or of a tile, and what is counted for them.
 
     `slot` says which line of `by_class` a row belongs to, `moments` has a line for each row.
     """
@@ -97,6 +97,20 @@ class Side(NamedTuple):
     moments: Array
 
 
+class Tile(NamedTuple):
+    """A tile of dot products, row after row, and its two sides.
+
+    Row ``i`` is paired with the columns from ``first_col[i]`` to ``stop_col[i]``.
+    """
+
+    dots: Array
+    width: int
+    rows: Side
+    cols: Side
+    first_col: Array
+    stop_col: Array
+
+
 BAND = 32
 """Rows of a tile that are gone through together: what becomes of them stays in the cache."""
 LINE = 544
@@ -104,13 +118,13 @@ LINE = 544
 
 
 class Room(NamedTuple):
-    """The buffers of one thread: a tile of products, and what becomes of it.
+    """The buffers of one thread: the products of a tile, and what becomes of them.
 
     `places` has a `LINE` for each row of a tile, `histogram` one for each class of its columns; the
     lists of near pairs have room for those of a `BAND` and one vector more.
     """
 
-    tile: Array
+    dots: Array
     offset: Array
     places: Array
     near_key: Array
