@@ -130,11 +130,15 @@ def _tally_columns(tile, places):
     only rises, of the first so many rows.
     """
     slot, by_class, first_col = tile.cols.slot, tile.cols.by_class, tile.first_col
-    one = by_class.dtype.type(1)
+    one, begun, rows = by_class.dtype.type(1), np.empty(slot.size, np.int64), 0
+    for j in range(slot.size):
+        while rows < first_col.size and first_col[rows] <= j:
+            rows += 1
+        begun[j] = rows
     for left in range(0, slot.size, _LINE_COLS):
         for top in range(0, first_col.size, _LINE_ROWS):
             for j in range(left, min(left + _LINE_COLS, slot.size)):
-                stop = min(np.searchsorted(first_col, j, side="right"), top + _LINE_ROWS)
-                here, of_class = places[top : max(top, stop), j], by_class[slot[j]]
+                stop = max(top, min(begun[j], top + _LINE_ROWS))
+                here, of_class = places[top:stop, j], by_class[slot[j]]
                 for i in range(here.size):
                     of_class[here[i]] += one
