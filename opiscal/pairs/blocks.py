@@ -7,7 +7,7 @@ from typing import Literal
 from opiscal.pairs.sorted_rows import SortedRows
 
 # Positives are few, in few stretches of rows: smaller blocks share them out evenly.
-_POSITIVE_SHARE, _POSITIVES_LEAST = 8, 256
+_POSITIVE_SHARE, _POSITIVES_LEAST = 3, 256
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from opiscal.pairs.block_counting import TILE_COLS, BlockCounting, Workspace, cl
 from opiscal.pairs.blocks import Block
 from opiscal.pairs.kernel.moves import move_moments
 from opiscal.pairs.kernel.positives import tally_positives
+from opiscal.pairs.kernel.ranks import reach_of
 from opiscal.pairs.kernel.records import Nearest, Ranks, Side
 
 # Positives lie close to the diagonal: narrow tiles waste less of the product.
@@ -65,16 +66,18 @@ def _tiles(
 def _positive_side(
     counting: BlockCounting, start: int, stop: int, slot: np.ndarray, by_class: np.ndarray
 ) -> Side:
-    """What a block of positives counts for its rows, or for its columns: there are no ranks yet."""
-    rows = stop - start
+    """What a block of positives counts for its rows, or for its columns: there are no ranks yet.
+
+    It looks for positives that are nearer than those that other blocks have found so far.
+    """
+    part, rows = slice(start, stop), stop - start
+    with counting.lock:
+        best, order = counting.tally.best[part].copy(), counting.tally.best_order[part].copy()
+    low, reach = reach_of(best, counting.rows.half_norm[part])
     return Side(
         rows=counting.rows_of(start, stop),
-        nearest=Nearest(
-            reach=np.full(rows, np.inf, np.float32),
-            best=np.full(rows, np.inf),
-            order=np.full(rows, np.iinfo(np.int64).max, np.int64),
-        ),
-        ranks=Ranks(np.empty(rows, np.float32), np.empty(rows, np.int32)),
+        nearest=Nearest(reach, best, order),
+        ranks=Ranks(low, np.empty(rows, np.int32)),
         slot=slot,
         by_class=by_class,
         moments=np.zeros((rows, counting.lattice.moment_edge.size), np.uint16),
