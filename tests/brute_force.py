@@ -98,8 +98,8 @@ class BruteForce:
     def counts(self, lattice, band=0.0):
         """Accepted pairs at the edges of a lattice, each pair `band` farther away than it is."""
         edges = lattice.distance
-        class_edge = lattice.class_edge
-        moment_edge = class_edge[lattice.moment_edge]
+        class_edge = lattice.class_edge[lattice.kept()]
+        moment_edge = lattice.class_edge[lattice.moment_edge]
         first_edge = np.searchsorted(edges, self.distances(band), side="left")
         assert first_edge.max(initial=0) < len(edges), "the last edge accepts every pair"
 

@@ -279,7 +279,8 @@ def multiplicity_counts(points, point_of_row, classes, lattice):
     negative = np.einsum("epq,cq->ecp", near, everyone - own)
     pool_all = np.einsum("epq,p,q->e", near, everyone, everyone)
     in_classes = np.einsum("epq,cp,cq->e", near, at, at)
-    class_edge, moment_edge = lattice.class_edge, lattice.class_edge[lattice.moment_edge]
+    class_edge = lattice.class_edge[lattice.kept()]
+    moment_edge = lattice.class_edge[lattice.moment_edge]
     return {
         "pool_positive": np.einsum("ecp,cp->e", positive, own) // 2,
         "pool_negative": (pool_all - in_classes) // 2,

@@ -371,6 +371,22 @@ def test_beyond_the_near_pairs_pool_edges_are_class_edges(random_sets):
         assert far(counts)[near] >= 0.1
 
 
+def test_near_class_edges_are_kept_and_enough_of_the_far_ones(random_sets):
+    for lattice, counts in random_sets:
+        kept = lattice.kept()
+        assert np.all(np.diff(kept) > 0)
+        np.testing.assert_array_equal(kept[: lattice.near + 1], np.arange(lattice.near + 1))
+        assert kept[-1] == lattice.class_edge.size - 1
+        np.testing.assert_array_equal(counts.class_edge, lattice.class_edge[kept])
+        np.testing.assert_array_equal(
+            counts.class_edge[counts.moment_edge], lattice.class_edge[lattice.moment_edge]
+        )
+        if lattice.steps is not None:
+            rates = far(counts)[counts.class_edge]
+            assert np.diff(rates[rates >= 0.1]).max() < 0.02
+            assert kept.size - lattice.near <= 202
+
+
 # Asked ranges
 
 

@@ -158,7 +158,7 @@ def test_counts_have_the_shapes_and_types_they_state():
     counts = tally.counts(rows, lattice, embeddings.labels, embeddings.metric)
     edges, class_edges, moment_edges = (
         lattice.distance.size,
-        lattice.class_edge.size,
+        lattice.kept().size,
         lattice.moment_edge.size,
     )
 

@@ -34,6 +34,7 @@ Floats = NDArray[np.float64]
 Keys = NDArray[np.int64]
 
 DEFAULT_FAR_RANGE = (0.01, 0.1)
+_MOST_FAR_KEPT = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,18 @@ class Lattice:
             and np.array_equal(self.moment_edge, other.moment_edge)
             and self.steps == other.steps
         )
+
+    def kept(self) -> NDArray[np.int64]:
+        """Which class edges are kept in the counts: of even steps beyond the near pairs only some.
+
+        There a pair is counted at edges as dense as the pool's, which classes have no use for.
+        """
+        last = self.class_edge.size - 1
+        if self.steps is None:
+            return np.arange(last + 1)
+        stride = -(-self.steps.far_steps // _MOST_FAR_KEPT)
+        farther = np.arange(self.near + stride, last, stride)
+        return np.concatenate([np.arange(self.near + 1), farther, [last]])
 
     @property
     def near_key(self) -> int:

@@ -135,8 +135,9 @@ class Tally:
         """
         classes = rows.classes
         squares = self._squares(classes.class_rows)
-        for histogram in (self.class_positive, self.class_negative):
-            np.cumsum(histogram, axis=1, out=histogram)
+        kept = lattice.kept()
+        self.class_positive = _accepted(self.class_positive, kept)
+        self.class_negative = _accepted(self.class_negative, kept)
         return PairCounts(
             metric=metric,
             rows=rows.rows,
@@ -144,8 +145,8 @@ class Tally:
             labels=tuple(labels[c] for c in classes.scored),
             class_rows=classes.class_rows,
             distance=lattice.distance,
-            class_edge=lattice.class_edge,
-            moment_edge=lattice.moment_edge,
+            class_edge=lattice.class_edge[kept],
+            moment_edge=np.searchsorted(kept, lattice.moment_edge),
             pool_positive=np.cumsum(self.pool_positive),
             pool_negative=np.cumsum(self.pool_negative),
             class_positive=self.class_positive,
@@ -167,3 +168,12 @@ class Tally:
         class_of_row = np.repeat(np.arange(class_rows.size), class_rows)
         sum_squares(self.row_positive, self.row_negative, class_of_row, *out)
         return out
+
+
+def _accepted(histogram: ClassCounts, kept: NDArray[np.int64]) -> ClassCounts:
+    """Accepted pairs at some of the edges; the histogram is used up."""
+    np.cumsum(histogram, axis=1, out=histogram)
+    if kept.size == histogram.shape[1]:
+        return histogram
+    # The counts of a class stay side by side in memory.
+    return np.ascontiguousarray(histogram[:, kept])
