@@ -37,15 +37,15 @@ def plan_blocks(rows: SortedRows) -> tuple[list[Block], list[Block]]:
     classes = rows.classes
     positive: list[Block] = []
     size_of_positives = max(size // _POSITIVE_SHARE, _POSITIVES_LEAST)
-    start = 0
-    while start < classes.scored_rows:
+    start, scored_rows = 0, classes.scored_rows
+    while start < scored_rows:
         stop = int(classes.stop[start])
         if stop - start > size_of_positives:
             cuts = [*range(start, stop, size_of_positives), stop]
             spans = list(itertools.pairwise(cuts))
             positive += [Block("positive", *a, *b) for k, a in enumerate(spans) for b in spans[k:]]
         else:
-            while stop < classes.scored_rows and classes.stop[stop] - start <= size_of_positives:
+            while stop < scored_rows and classes.stop[stop] - start <= size_of_positives:
                 stop = int(classes.stop[stop])
             positive.append(Block("positive", start, stop, start, stop))
         start = stop

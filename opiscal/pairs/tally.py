@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from opiscal.data.embedding_set import Label, Metric
 from opiscal.errors import UsageError
 from opiscal.pairs.counts import ClassCounts, Counts, NeighbourRanks, PairCounts
-from opiscal.pairs.kernel.moments import sum_squares
+from opiscal.pairs.kernel.moments import accepted_at, sum_squares
 from opiscal.pairs.lattice import Lattice
 from opiscal.pairs.sorted_rows import SortedRows
 
@@ -123,7 +123,7 @@ class Tally:
     def counts(
         self, rows: SortedRows, lattice: Lattice, labels: tuple[Label, ...], metric: Metric
     ) -> PairCounts:
-        """The finished counts. The tally is used up: its arrays are summed in place.
+        """The finished counts. The tally is used up.
 
         Parameters
         ----------
@@ -136,8 +136,9 @@ class Tally:
         classes = rows.classes
         squares = self._squares(classes.class_rows)
         kept = lattice.kept()
-        self.class_positive = _accepted(self.class_positive, kept)
-        self.class_negative = _accepted(self.class_negative, kept)
+        # One after the other: both histograms and both results at once would be much memory.
+        self.class_positive = accepted_at(self.class_positive, kept)
+        self.class_negative = accepted_at(self.class_negative, kept)
         return PairCounts(
             metric=metric,
             rows=rows.rows,
@@ -168,12 +169,3 @@ class Tally:
         class_of_row = np.repeat(np.arange(class_rows.size), class_rows)
         sum_squares(self.row_positive, self.row_negative, class_of_row, *out)
         return out
-
-
-def _accepted(histogram: ClassCounts, kept: NDArray[np.int64]) -> ClassCounts:
-    """Accepted pairs at some of the edges; the histogram is used up."""
-    np.cumsum(histogram, axis=1, out=histogram)
-    if kept.size == histogram.shape[1]:
-        return histogram
-    # The counts of a class stay side by side in memory.
-    return np.ascontiguousarray(histogram[:, kept])

@@ -1,4 +1,4 @@
-"""Sums of squares over rows."""
+"""From histograms to accepted pairs: sums along the edges, and sums of squares over rows."""
 
 import numpy as np
 from numba import njit
@@ -28,3 +28,17 @@ def sum_squares(
             positive_squares[c, m] += p * p
             negative_squares[c, m] += n * n
             products[c, m] += p * n
+
+
+@njit(nogil=True, cache=True)
+def accepted_at(histogram: Array, kept: Array) -> Array:
+    """Accepted pairs of each class at some of the edges, ascending: sums up to and with each."""
+    out = np.empty((histogram.shape[0], kept.size), histogram.dtype)
+    for c in range(histogram.shape[0]):
+        total, edge = np.int64(0), 0
+        for k in range(kept.size):
+            while edge <= kept[k]:
+                total += histogram[c, edge]
+                edge += 1
+            out[c, k] = total
+    return out
