@@ -44,26 +44,25 @@ def sample_pairs(rows: SortedRows, seed: int) -> PairSample:
     chosen = np.arange(rows.rows)
     if rows.rows > _ROWS:
         chosen = np.sort(rng.choice(rows.rows, _ROWS, replace=False))
-    block = rows.vectors[chosen]
-    half = rows.half_norm[chosen]
-    with one_blas_thread():
-        dots = block @ block.T
-    negative = negatives_of(dots, block, half, rows.classes.class_id[chosen])
-
-    sizes = rows.classes.class_rows
-    labelled = rows.classes.labelled
+    sizes, labelled = rows.classes.class_rows, rows.classes.labelled
     positives_in_set = int((sizes * (sizes - 1) // 2).sum())
     distractors = rows.rows - labelled
-    short, long = np.quantile(half, [0.05, 0.95])
-    with ThreadPoolExecutor(1) as beside:
-        in_order = beside.submit(sorted_values, negative)
+    short, long = np.quantile(rows.half_norm[chosen], [0.05, 0.95])
+    with ThreadPoolExecutor(1) as beside, one_blas_thread():
+        negative = beside.submit(_negatives, rows, chosen)
         positive = half_squared_pairs(rows.vectors, *_positive_places(rows, rng))
     return PairSample(
         positive=sorted_values(positive),
-        negative=in_order.result(),
+        negative=negative.result(),
         negatives_in_set=labelled * (labelled - 1) // 2 - positives_in_set + labelled * distractors,
         lengths=float(long / short) if short > 0 else np.inf,
     )
+
+
+def _negatives(rows: SortedRows, chosen: NDArray[np.int64]) -> NDArray[np.float32]:
+    block, half = rows.vectors[chosen], rows.half_norm[chosen]
+    found = negatives_of(block @ block.T, block, half, rows.classes.class_id[chosen])
+    return np.asarray(sorted_values(found))
 
 
 def _positive_places(
