@@ -134,6 +134,7 @@ class Workspace:
         self.row_counts, self.col_counts = SideRoom(counting), SideRoom(counting)
         self.room = Room(
             dots=np.empty(TILE_ROWS * TILE_COLS, np.float32),
+            keys=np.empty(TILE_COLS, np.uint32),
             offset=np.empty(TILE_COLS, np.uint16),
             places=np.empty(TILE_ROWS * LINE, np.uint16),
             near_key=np.empty(BAND * TILE_COLS + WIDTH, np.int32),

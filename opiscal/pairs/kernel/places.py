@@ -138,17 +138,31 @@ def _place_rest(tile, i, column, found, place, edges, room):
     Returns how many near pairs there are with those already found, and whether one is within the
     reach of a row.
     """
-    rows, cols, offset = tile.rows.rows, tile.cols.rows, room.offset
-    look, half, dot = False, rows.half_norm[i], i * tile.width
-    reach, reach_col = tile.rows.nearest.reach[i], tile.cols.nearest.reach
-    for j in range(column, tile.stop_col[i]):
-        weight = half + cols.half_norm[j]
-        u = weight - tile.dots[dot + j]
-        look |= u <= max(reach, reach_col[j])
-        if u <= NEAR * weight:
-            u = np.float32(half_squared_difference(rows.vectors[i], cols.vectors[j]))
-        key = key_of(u, edges.rule)
-        room.places[place + j] = offset[j] + edges.class_edge_of_key[key]
-        room.near_key[found], room.near_col[found] = key, j
-        found += np.uint64(key <= np.uint32(edges.near_key))
-    return found, look
+    rows, cols, width = tile.rows.rows, tile.cols.rows, tile.width
+    here, first = slice(column, tile.stop_col[i]), i * width
+    dots, half_col = tile.dots[first : first + width][here], cols.half_norm[here]
+    reach, reach_col = tile.rows.nearest.reach[i], tile.cols.nearest.reach[here]
+    offset, keys, half = room.offset[here], room.keys, rows.half_norm[i]
+    places = room.places[place + column : place + np.uint64(tile.stop_col[i])]
+    near_key, near_col, near = room.near_key, room.near_col, np.uint32(edges.near_key)
+    class_edge_of_key, rule = edges.class_edge_of_key, edges.rule
+    # One pass without a branch or a look-up, so that it is done by vectors.
+    same, look = np.int32(0), np.int32(0)
+    for j in range(dots.size):
+        weight = half + half_col[j]
+        u = weight - dots[j]
+        same += np.int32(u <= NEAR * weight)
+        look += np.int32(u <= max(reach, reach_col[j]))
+        keys[j] = key_of(u, rule)
+    if same > 0:
+        for j in range(dots.size):
+            weight = half + half_col[j]
+            if weight - dots[j] <= NEAR * weight:
+                exact = half_squared_difference(rows.vectors[i], cols.vectors[column + j])
+                keys[j] = key_of(np.float32(exact), rule)
+    for j in range(dots.size):
+        key = keys[j]
+        places[j] = offset[j] + class_edge_of_key[key]
+        near_key[found], near_col[found] = key, column + j
+        found += np.uint64(key <= near)
+    return found, look > 0

@@ -125,6 +125,7 @@ class Room(NamedTuple):
     """
 
     dots: Array
+    keys: Array
     offset: Array
     places: Array
     near_key: Array
