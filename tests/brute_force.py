@@ -53,6 +53,16 @@ class BruteCounts:
     positive_squares: np.ndarray
     negative_squares: np.ndarray
     products: np.ndarray
+    class_pairs: np.ndarray
+    """Sums over class pairs of ``A^2`` and of ``A M``, shape (2, Q)."""
+
+
+def class_pairs_of(counts):
+    """The sums over class pairs of either record, shape (2, Q); None where they are not kept."""
+    sums = counts.class_pairs
+    if sums is None or isinstance(counts, BruteCounts):
+        return sums
+    return np.stack([sums.squares, sums.products])
 
 
 @dataclass(frozen=True)
@@ -127,8 +137,26 @@ class BruteForce:
                 moments[:, slot] += np.stack([p * p, n * n, p * n])
         # Both ends of a pair have counted it; of a negative pair they are two classes.
         return BruteCounts(
-            pool_positive // 2, pool_negative // 2, class_positive // 2, class_negative, *moments
+            pool_positive // 2,
+            pool_negative // 2,
+            class_positive // 2,
+            class_negative,
+            *moments,
+            self._class_pairs(first_edge, lattice),
         )
+
+    def _class_pairs(self, first_edge, lattice):
+        """A row without a class is one of its own; such rows make no pairs among themselves."""
+        own = np.arange(len(self.classes)) + self.classes.max(initial=0) + 1
+        unit = np.unique(np.where(self.classes < 0, own, self.classes), return_inverse=True)[1]
+        member = (unit[:, None] == np.arange(unit.max(initial=-1) + 1)).astype(np.float64)
+        negative = self.classes[:, None] != self.classes
+        pairs = np.triu(member.T @ negative @ member, 1)
+        found = []
+        for edge in lattice.class_edge[lattice.moment_edge[lattice.class_pair_edge]]:
+            accepted = np.triu(member.T @ (negative & (first_edge <= edge)) @ member, 1)
+            found.append([np.sum(accepted**2), np.sum(accepted * pairs)])
+        return np.array(found).reshape(-1, 2).T.astype(np.int64)
 
     def ranks(self, band=0.0):
         """Negatives before the nearest positive of each row with a positive, in order of reading.

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from brute_force import COUNTED, BruteForce, embedding_set
+from brute_force import COUNTED, BruteForce, class_pairs_of, embedding_set
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracles import (
@@ -41,6 +41,12 @@ def capped(ranks):
 def assert_counts_equal(counts, truth):
     for name in COUNTED:
         np.testing.assert_array_equal(getattr(counts, name), getattr(truth, name), err_msg=name)
+    sizes = counts.class_rows
+    assert (counts.class_pairs is not None) == bool(
+        sizes.size and sizes.max() <= 512 and sizes.mean() >= 4
+    )
+    if counts.class_pairs is not None:
+        np.testing.assert_array_equal(class_pairs_of(counts), class_pairs_of(truth))
 
 
 def assert_exact(vectors, classes, metric, seed=0, **options):
@@ -65,6 +71,9 @@ def assert_within_band(vectors, classes, metric, seed=0):
             f"{name} at {outside[0]}: {here[tuple(outside[0])]} is not in "
             f"{low[tuple(outside[0])]} .. {high[tuple(outside[0])]}; {len(outside)} such edges"
         )
+    if (sums := class_pairs_of(counts)) is not None:
+        assert np.all(sums >= fewest.class_pairs)
+        assert np.all(sums <= most.class_pairs)
     assert np.all(np.minimum(ranks.rank, RECALL_CAP) >= np.minimum(truth.ranks(BAND), RECALL_CAP))
     assert np.all(np.minimum(ranks.rank, RECALL_CAP) <= np.minimum(truth.ranks(-BAND), RECALL_CAP))
     return counts
@@ -449,6 +458,7 @@ def test_counts_do_not_depend_on_threads(metric):
             first, other = getattr(one, name), getattr(many, name)
             assert first.dtype == other.dtype
             assert first.tobytes() == other.tobytes(), name
+        np.testing.assert_array_equal(class_pairs_of(one), class_pairs_of(many))
         assert capped(one_ranks.rank) == capped(many_ranks.rank)
 
 
@@ -484,6 +494,7 @@ def test_renaming_classes_changes_nothing_but_their_order():
         there = getattr(two, name)
         there = there if name.startswith("pool") else there[order]
         np.testing.assert_array_equal(getattr(one, name), there, err_msg=name)
+    np.testing.assert_array_equal(class_pairs_of(one), class_pairs_of(two))
 
 
 def test_the_order_of_rows_changes_nothing_on_exact_data():

@@ -12,7 +12,7 @@ import pytest
 from opiscal.data.embedding_set import Label
 from opiscal.data.table import read_table, write_table
 from opiscal.errors import InputError, UsageError
-from opiscal.pairs.counts import PairCounts
+from opiscal.pairs.counts import ClassPairSums, PairCounts
 from opiscal.pairs.counts_file import load_counts, read_meta, save_counts
 
 LABELS: tuple[Label, ...] = ("", "a", "ä\u2028\n", "\U0001f600", '"quoted"', "7")
@@ -63,6 +63,9 @@ def assert_equal(found: PairCounts, expected: PairCounts) -> None:
                 assert group == true_group
                 assert type(group) is type(true_group)
                 assert_equal(part, true_part)
+        elif name == "class_pairs" and other is not None:
+            for part in ("edge", "squares", "products"):
+                assert np.array_equal(getattr(one, part), getattr(other, part)), part
         elif isinstance(other, np.ndarray):
             assert np.array_equal(one, other), name
             assert one.dtype == other.dtype, name
@@ -85,6 +88,18 @@ def with_groups(counts: PairCounts) -> PairCounts:
     edges = {name: getattr(counts, name) for name in ("distance", "class_edge", "moment_edge")}
     parts = [replace(make_counts(LABELS[:k], seed=k), **edges) for k in (2, 0, 3)]
     return replace(counts, within_groups=tuple(zip(("x", "", "ü"), parts, strict=True)))
+
+
+def test_sums_over_class_pairs_come_back(tmp_path: Path) -> None:
+    sums = ClassPairSums(np.array([0, 2, 3]), np.array([0, 5, 2**40]), np.array([0, 7, 2**41]))
+    counts = replace(with_groups(make_counts()), class_pairs=sums)
+    save_counts(counts, tmp_path / "pairs.npz")
+    assert_equal(load_counts(tmp_path / "pairs.npz"), counts)
+    with pytest.raises(UsageError, match="squares falls by 5"):
+        save_counts(
+            replace(counts, class_pairs=replace(sums, squares=sums.squares[::-1] % 6)),
+            tmp_path / "other.npz",
+        )
 
 
 def test_groups_come_back(tmp_path: Path) -> None:
@@ -192,10 +207,10 @@ def test_objects_are_not_unpickled(tmp_path: Path) -> None:
 
 
 def test_a_newer_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("opiscal.pairs.counts_file.VERSION", 2)
+    monkeypatch.setattr("opiscal.pairs.counts_file.VERSION", 3)
     save_counts(make_counts(), tmp_path / "pairs.npz")
     monkeypatch.undo()
-    one_line(tmp_path / "pairs.npz", "version 2, this opiscal reads version 1")
+    one_line(tmp_path / "pairs.npz", "version 3, this opiscal reads version 2")
 
 
 def test_any_damage_is_an_input_error_or_harmless(tmp_path: Path) -> None:

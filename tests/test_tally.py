@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from brute_force import COUNTED, embedding_set
+from brute_force import COUNTED, class_pairs_of, embedding_set
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -107,6 +107,7 @@ def test_the_same_counts_come_of_parts_and_of_the_whole(whole):
     two = tally.counts(rows, lattice, embeddings.labels, embeddings.metric)
     for name in COUNTED:
         np.testing.assert_array_equal(getattr(one, name), getattr(two, name), err_msg=name)
+    np.testing.assert_array_equal(class_pairs_of(one), class_pairs_of(two))
 
 
 def test_adding_nothing_changes_nothing(whole):

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
-from opiscal.errors import UsageError
+from opiscal.measures.class_pairs import class_pair_part
 from opiscal.measures.rates import Floats, Pool, rate_curve
 from opiscal.pairs.counts import PairCounts
 
@@ -146,17 +146,15 @@ class RateVariance:
         return np.asarray(np.interp(distance, self.distance, at_edges))
 
 
-def rate_variance(
-    counts: PairCounts, rate: Rate, pool: Pool = "pairs", pair_squares: Floats | None = None
-) -> RateVariance:
+def rate_variance(counts: PairCounts, rate: Rate, pool: Pool = "pairs") -> RateVariance:
     r"""Variance of FAR or FRR when classes are drawn anew, at every class edge.
 
     .. math:: V_{FAR} = \max\Big(\sum_i R_i^2 - S,\; S,\; p (1 - p) M\Big) / M^2, \qquad
               V_{FRR} = \sum_i (M_i (FRR_i - FRR))^2 \big/ \big(\sum_i M_i\big)^2
 
     with ``R_i = A_i - p M_i`` over all negative pairs of class ``i``, and ``S`` the sum over class
-    pairs of their squared centred counts. Without ``S`` the first two are replaced by
-    ``sum R_i^2``, which is larger than either.
+    pairs of their squared centred counts (`class_pairs`). Where ``S`` is not known, and for a mean
+    over classes, the first two are replaced by ``sum R_i^2``, which is larger than either.
 
     A row of no scored class (a class of one row, a distractor) has no counts of its own. It is
     taken to scatter as the rows of the scored classes do, one by one, at the moment edges, and all
@@ -169,17 +167,10 @@ def rate_variance(
         With at least one positive and one negative pair.
     rate : "far" or "frr"
     pool : "pairs" or "classes"
-    pair_squares : float64 array of shape (C,), optional
-        ``S`` at the class edges, NaN where unknown. For the pooled FAR only.
 
     Returns
     -------
     RateVariance
-
-    Raises
-    ------
-    UsageError
-        For `pair_squares` of another shape, or with another rate.
 
     References
     ----------
@@ -199,14 +190,10 @@ def rate_variance(
     whole = class_part.copy()
     if influence.row_squares > 0:
         whole += influence.row_squares * _row_scatter(counts, p)
-    if pair_squares is not None:
-        if rate != "far" or pool != "pairs" or np.shape(pair_squares) != p.shape:
-            raise UsageError(
-                f"pair squares of shape {np.shape(pair_squares)} for {rate} over {pool}: they are "
-                f"known for the pooled FAR, at the {p.size} class edges; leave them out"
-            )
-        share = pair_squares / influence.pairs**2
-        whole = np.where(np.isnan(share), whole, np.fmax(whole - share, share))
+    if rate == "far" and pool == "pairs":
+        part_of_pairs = class_pair_part(counts, p, whole)
+        known = ~np.isnan(part_of_pairs)
+        whole[known] = np.maximum(whole - part_of_pairs, part_of_pairs)[known]
     variance = np.maximum(whole, spread / influence.pairs)
     accepted = counts.pool_negative if rate == "far" else counts.pool_positive
     at_edges = accepted[counts.class_edge]

@@ -92,9 +92,9 @@ class RateIntervals:
         Two-sided intervals; upper ends of FAR rise and those of FRR fall with the threshold.
     far_bound, frr_bound : float64 arrays of shape (E,), in [0, 1]
         One-sided upper bounds, rising and falling likewise.
-    pair_squares_known : bool
-        Whether the sum over class pairs was known. Without it the FAR intervals are too wide, by
-        up to the root of 2.
+    class_pairs_known : bool
+        Whether the sum over class pairs was known, up to the last of its edges. Where it is not FAR
+        intervals are too wide, by up to the root of 2.
     single_rows : int
         Rows of no scored class, whose scatter was taken from the other rows.
     """
@@ -111,7 +111,7 @@ class RateIntervals:
     frr_high: Floats
     far_bound: Floats
     frr_bound: Floats
-    pair_squares_known: bool
+    class_pairs_known: bool
     single_rows: int
 
     def at(self, distance: float) -> RatesAt:
@@ -153,7 +153,6 @@ def rate_intervals(
     counts: PairCounts,
     pool: Pool = "pairs",
     confidence: float = 0.95,
-    pair_squares: Floats | None = None,
 ) -> RateIntervals | None:
     """Intervals of FAR and FRR at every edge, for classes drawn anew from where these came from.
 
@@ -167,8 +166,6 @@ def rate_intervals(
     counts : PairCounts
     pool : "pairs" or "classes"
     confidence : float, in (0.5, 1)
-    pair_squares : float64 array of shape (C,), optional
-        As in `rate_variance`.
 
     Returns
     -------
@@ -201,9 +198,7 @@ def rate_intervals(
     if counts.positive == 0 or counts.negative == 0:
         return None
     curve = rate_curve(counts, pool)
-    far_number, far_times = _reach(
-        rate_variance(counts, "far", pool, pair_squares), curve, confidence
-    )
+    far_number, far_times = _reach(rate_variance(counts, "far", pool), curve, confidence)
     frr_number, frr_times = _reach(rate_variance(counts, "frr", pool), curve, confidence)
     far_low, far_high = wilson_interval(curve.far, far_number, far_times[0])
     frr_low, frr_high = wilson_interval(curve.frr, frr_number, frr_times[0])
@@ -220,7 +215,7 @@ def rate_intervals(
         frr_high=np.minimum.accumulate(frr_high),
         far_bound=_least_after(wilson_interval(curve.far, far_number, far_times[1])[1]),
         frr_bound=np.minimum.accumulate(wilson_interval(curve.frr, frr_number, frr_times[1])[1]),
-        pair_squares_known=pair_squares is not None,
+        class_pairs_known=counts.class_pairs is not None and pool == "pairs",
         single_rows=int(counts.rows - counts.class_rows.sum()),
     )
 

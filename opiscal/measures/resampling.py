@@ -11,7 +11,7 @@ from opiscal.measures.class_curves import EpsilonChoice, UtilityNoise
 from opiscal.measures.class_influence import RateVariance, rate_variance
 from opiscal.measures.opis import check_epsilon
 from opiscal.measures.rate_intervals import check_confidence
-from opiscal.measures.rates import Floats, Pool, rate_curve
+from opiscal.measures.rates import Pool, rate_curve
 from opiscal.measures.replicate_curves import replicate_curves
 from opiscal.measures.replicate_ends import LARGEST_SKEW, accelerated_ends, plain_ends
 from opiscal.measures.replicate_readings import Readings
@@ -97,7 +97,6 @@ def resampled_intervals(
     frr: Sequence[float] = (),
     choice: EpsilonChoice | None = None,
     noise: UtilityNoise | None = None,
-    pair_squares: Floats | None = None,
     confidence: float = 0.95,
     replicates: int = REPLICATES,
     seed: int = 0,
@@ -134,8 +133,6 @@ def resampled_intervals(
     choice : EpsilonChoice, optional
     noise : UtilityNoise, optional
         For `corrected_opis`.
-    pair_squares : float64 array of shape (C,), optional
-        As in `rate_variance`.
     confidence : float, in (0.5, 1)
     replicates : int
         Even, at least 1,000.
@@ -180,7 +177,7 @@ def resampled_intervals(
     choice = choice or EpsilonChoice()
     check_epsilon(choice.epsilon)
     curve = rate_curve(counts, pool)
-    rates = (rate_variance(counts, "far", pool, pair_squares), rate_variance(counts, "frr", pool))
+    rates = (rate_variance(counts, "far", pool), rate_variance(counts, "frr", pool))
     moving = _moving_ends(spec, rates)
     nodes = place_nodes(counts.class_distance, rates[0].rate, rates[1].rate, calibration, moving)
     curves = replicate_curves(counts, rates, utility, nodes, choice, noise, replicates, seed)

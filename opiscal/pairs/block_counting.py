@@ -5,16 +5,22 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from opiscal.pairs.blocks import block_rows
+from opiscal.pairs.blocks import TILE_COLS, TILE_ROWS, block_rows, sums_class_pairs
 from opiscal.pairs.kernel.lanes import WIDTH
 from opiscal.pairs.kernel.moves import move_classes
-from opiscal.pairs.kernel.records import BAND, LINE, Edges, Pool, Room, Rows, StepRule
+from opiscal.pairs.kernel.records import (
+    BAND,
+    LINE,
+    ClassPairs,
+    Edges,
+    Pool,
+    Room,
+    Rows,
+    StepRule,
+)
 from opiscal.pairs.lattice import Lattice
 from opiscal.pairs.sorted_rows import SortedRows
 from opiscal.pairs.tally import Tally
-
-TILE_ROWS, TILE_COLS = 1024, 512
-"""Size of a tile of products: large enough for the product to run at its full speed."""
 
 
 class BlockCounting:
@@ -45,6 +51,12 @@ class BlockCounting:
         self.class_index = np.full(rows.rows, -1, np.int64)
         sizes = rows.classes.class_rows
         self.class_index[: rows.classes.scored_rows] = np.repeat(np.arange(sizes.size), sizes)
+        # Rows numbered by class, a row of no scored class being a class of its own.
+        ends = rows.classes.ends
+        numbers = np.arange(ends.size, dtype=np.uint32)
+        self.class_number = np.repeat(numbers, np.diff(ends, prepend=0))
+        self.class_ends = ends
+        self.class_pairs_wanted = sums_class_pairs(rows.classes)
         self.lock = threading.Lock()
         self.stopped = threading.Event()
 
@@ -53,6 +65,20 @@ class BlockCounting:
         keys = self._step_keys.stop - self._step_keys.start
         return Pool(
             np.zeros(self.lattice.edge_key.size, np.uint32), np.zeros(max(keys, 1), np.uint32)
+        )
+
+    def class_pairs(self, wanted: bool) -> ClassPairs:
+        """Room for the near pairs of a block by class pair, where they are wanted."""
+        edges = self.lattice.class_pair_edge.size if wanted else 0
+        return ClassPairs(
+            wanted=wanted,
+            line_of_moment=self.lattice.class_pair_of_moment().astype(np.uint32) * np.uint32(LINE),
+            histogram=np.zeros(edges * LINE, np.uint32),
+            col_class=np.empty(TILE_COLS, np.uint32),
+            col_rows=np.empty(TILE_COLS, np.uint32),
+            accepted=np.empty(TILE_COLS, np.uint32),
+            squares=np.zeros(edges, np.int64),
+            products=np.zeros(edges, np.int64),
         )
 
     def pooled(self, pool: Pool, by_class: np.ndarray) -> np.ndarray:

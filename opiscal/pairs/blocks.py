@@ -4,10 +4,17 @@ import itertools
 from dataclasses import dataclass
 from typing import Literal
 
-from opiscal.pairs.sorted_rows import SortedRows
+import numpy as np
+from numpy.typing import NDArray
+
+from opiscal.pairs.sorted_rows import ClassOrder, SortedRows
+
+TILE_ROWS, TILE_COLS = 1024, 512
+"""Size of a tile of products: large enough for the product to run at its full speed."""
 
 # Positives are few, in few stretches of rows: smaller blocks share them out evenly.
 _POSITIVE_SHARE, _POSITIVES_LEAST = 3, 256
+_FEWEST_MEAN_ROWS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +38,8 @@ def plan_blocks(rows: SortedRows) -> tuple[list[Block], list[Block]]:
     """Blocks of positive and of negative pairs; together every pair of the set once.
 
     They depend on the rows alone, never on the number of threads, so that every pair is multiplied
-    in the same tile wherever it is counted, and the counts are the same bit for bit.
+    in the same tile wherever it is counted, and the counts are the same bit for bit. Those of
+    negative pairs end where classes end, but within classes that are larger than a block.
     """
     size = block_rows(rows.rows)
     classes = rows.classes
@@ -50,14 +58,66 @@ def plan_blocks(rows: SortedRows) -> tuple[list[Block], list[Block]]:
             positive.append(Block("positive", start, stop, start, stop))
         start = stop
 
-    negative = []
-    for top in range(0, classes.labelled, size):
-        bottom = min(top + size, classes.labelled)
-        for left in range(top, rows.rows, size):
-            right = min(left + size, rows.rows)
-            if right > classes.stop[top]:
-                negative.append(Block("negative", top, bottom, left, right))
+    cuts = cut_between_classes(classes.ends, 0, rows.rows, size)
+    spans = list(itertools.pairwise(cuts))
+    negative = [
+        Block("negative", top, min(bottom, classes.labelled), left, right)
+        for k, (top, bottom) in enumerate(spans)
+        if top < classes.labelled
+        for left, right in spans[k:]
+        if right > classes.stop[top]
+    ]
     return positive, negative
+
+
+def cut_between_classes(
+    ends: NDArray[np.int64], start: int, stop: int, size: int, *, whole: bool = False
+) -> list[int]:
+    """Cut a stretch of rows into parts of at most `size` rows, where classes end if one does.
+
+    Parameters
+    ----------
+    ends : int64 array
+        Places at which classes end, ascending.
+    start, stop : int
+        The stretch.
+    size : int
+    whole : bool
+        Whether a class of more rows is left whole.
+
+    Returns
+    -------
+    list of int
+        Begins of the parts, and `stop`.
+
+    Examples
+    --------
+    >>> cut_between_classes(np.array([3, 5, 9, 16]), 0, 16, 5)
+    [0, 5, 9, 14, 16]
+    >>> cut_between_classes(np.array([3, 5, 9, 16]), 0, 16, 5, whole=True)
+    [0, 5, 9, 16]
+    """
+    cuts = [start]
+    while (here := cuts[-1]) < stop:
+        last = int(np.searchsorted(ends, here + size, side="right")) - 1
+        if last >= 0 and ends[last] > here:
+            cut = int(ends[last])
+        elif whole and last + 1 < ends.size:
+            cut = int(ends[last + 1])
+        else:
+            cut = here + size
+        cuts.append(min(cut, stop))
+    return cuts
+
+
+def sums_class_pairs(classes: ClassOrder) -> bool:
+    """Whether pairs are summed up by class pair.
+
+    All pairs of any two classes must be in one tile. And classes must not be so small that there
+    are about as many class pairs as pairs: 10,000 classes of two rows would take a sixth longer.
+    """
+    sizes = classes.class_rows
+    return bool(sizes.size) and sizes.max() <= TILE_COLS and sizes.mean() >= _FEWEST_MEAN_ROWS
 
 
 def block_rows(rows: int) -> int:

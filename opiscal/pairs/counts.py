@@ -16,6 +16,27 @@ ClassCounts = NDArray[np.int32] | NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
+class ClassPairSums:
+    """Sums over all pairs of two classes, of which ``A`` of ``M`` negative pairs are accepted.
+
+    Every row that belongs to no scored class is a class of its own here; distractors make no pairs
+    among themselves.
+
+    Attributes
+    ----------
+    edge : int64 array of shape (Q,)
+        Which class edges they are known at: a dozen or more, up to about FAR 0.125 or the end of
+        the calibration range.
+    squares, products : int64 arrays of shape (Q,)
+        The sums of ``A^2`` and of ``A M``.
+    """
+
+    edge: Counts
+    squares: Counts
+    products: Counts
+
+
+@dataclass(frozen=True, slots=True)
 class PairCounts:
     """Accepted pairs at every edge: cumulative integers, exact.
 
@@ -43,6 +64,8 @@ class PairCounts:
     positive_squares, negative_squares, products : int64 arrays of shape (T, K)
         Sums over the rows of a class of ``p^2``, ``n^2`` and ``p n``, where ``p`` and ``n`` are the
         accepted positives and negatives of the row.
+    class_pairs : ClassPairSums, optional
+        None where a class has more than 512 rows, or classes fewer than four on the average.
     within_groups : tuple of (group, PairCounts)
         The same for the pairs with both ends in one group, on the same edges. Empty without groups.
     """
@@ -62,6 +85,7 @@ class PairCounts:
     positive_squares: Counts
     negative_squares: Counts
     products: Counts
+    class_pairs: ClassPairSums | None = None
     within_groups: "tuple[tuple[Label, PairCounts], ...]" = ()
 
     @property

@@ -19,16 +19,17 @@ from numpy.typing import NDArray
 
 from opiscal.data.embedding_set import Label, Metric
 from opiscal.errors import InputError, UsageError
-from opiscal.pairs.counts import PairCounts
+from opiscal.pairs.counts import ClassPairSums, PairCounts
 
 FORMAT = "opiscal pair counts"
-VERSION = 1
+VERSION = 2
 
 # Kept as they are; the counts of a group are on the edges of the whole.
 _EDGE_ARRAYS = ("distance", "class_edge", "moment_edge")
 _POOL_ARRAYS = ("pool_positive", "pool_negative")
 _CLASS_ARRAYS = ("class_positive", "class_negative")
 _MOMENT_ARRAYS = ("positive_squares", "negative_squares", "products")
+_CLASS_PAIR_ARRAYS = ("squares", "products")
 _RISING_ARRAYS = (*_POOL_ARRAYS, *_CLASS_ARRAYS, *_MOMENT_ARRAYS)
 
 # A zip notes when each member was written; always the same time, or no two files would be equal.
@@ -136,7 +137,12 @@ def _prefix(group: int) -> str:
 
 
 def _header(counts: PairCounts) -> dict[str, Any]:
-    return {"metric": counts.metric, "rows": counts.rows, "distractors": counts.distractors}
+    return {
+        "metric": counts.metric,
+        "rows": counts.rows,
+        "distractors": counts.distractors,
+        "class_pairs": counts.class_pairs is not None,
+    }
 
 
 def _plain(label: Label) -> Label:
@@ -159,6 +165,10 @@ def _write_record(
     _write(archive, prefix + "class_rows", counts.class_rows)
     for name in _RISING_ARRAYS:
         _write(archive, prefix + name, _steps(getattr(counts, name), name))
+    if (sums := counts.class_pairs) is not None:
+        _write(archive, prefix + "class_pair_edge", sums.edge)
+        for name in _CLASS_PAIR_ARRAYS:
+            _write(archive, prefix + "class_pair_" + name, _steps(getattr(sums, name), name))
 
 
 def _write_json(archive: zipfile.ZipFile, name: str, value: Any) -> None:
@@ -279,10 +289,22 @@ def _read_record(
         distractors=int(distractors),
         labels=tuple(labels),
         class_rows=class_rows,
+        class_pairs=_read_class_pairs(archive, prefix) if header["class_pairs"] else None,
         within_groups=groups,
         **edges,
         **arrays,
     )
+
+
+def _read_class_pairs(archive: zipfile.ZipFile, prefix: str) -> ClassPairSums:
+    edge = _read(archive, prefix + "class_pair_edge")
+    sums = {}
+    for name in _CLASS_PAIR_ARRAYS:
+        steps = _read(archive, prefix + "class_pair_" + name)
+        if steps.shape != edge.shape or steps.dtype.kind != "u":
+            _wrong(f"{name} of class pairs of shape {steps.shape}, not {edge.shape}")
+        sums[name] = np.cumsum(steps, dtype=np.int64)
+    return ClassPairSums(edge, **sums)
 
 
 def _wrong(reason: str) -> NoReturn:

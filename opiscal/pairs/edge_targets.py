@@ -44,7 +44,9 @@ _CLASS_EDGES_PER_DECADE = 16
 _CLASS_EDGES_POSITIVE, _CLASS_EDGES_EVEN = 48, 24
 _MOMENT_RANGE_EDGES, _MOMENT_RANGE_EVEN_EDGES = 38, 8
 _MOMENT_EDGES_POSITIVE = 8
+_CLASS_PAIR_RANGE_EDGES = 5
 _DECADES = -np.arange(1.0, 7.0)
+_HALF_DECADES = -np.arange(1.0, 6.5, 0.5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +134,18 @@ def moment_distances(quantiles: SampleQuantiles, ranges: list[AskedRange]) -> Fl
                 range_distances(quantiles, r, _MOMENT_RANGE_EDGES, _MOMENT_RANGE_EVEN_EDGES)
                 for r in ranges
             ),
-            distance_of(quantiles.far(10.0**_DECADES)),
+            distance_of(quantiles.far(10.0**_HALF_DECADES)),
             distance_of(quantiles.frr(np.linspace(1.0, 0.0, _MOMENT_EDGES_POSITIVE))),
+        ]
+    )
+
+
+def class_pair_distances(quantiles: SampleQuantiles, ranges: list[AskedRange]) -> Floats:
+    """Distances of class pair edges: by half decades of FAR, and some in each range."""
+    return np.concatenate(
+        [
+            *(range_distances(quantiles, r, _CLASS_PAIR_RANGE_EDGES, 0) for r in ranges),
+            distance_of(quantiles.far(10.0**_HALF_DECADES)),
         ]
     )
 

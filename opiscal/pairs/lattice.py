@@ -13,6 +13,7 @@ from opiscal.pairs.edge_targets import (
     AskedRange,
     central,
     class_distances,
+    class_pair_distances,
     distance_of,
     far_keys,
     far_quantile_keys,
@@ -56,6 +57,8 @@ class Lattice:
         only the last is a moment edge.
     moment_edge : int64 array of shape (moment edges,)
         Indices into the class edges; the last is the last edge.
+    class_pair_edge : int64 array of shape (class pair edges,)
+        Indices into the moment edges, up to the one at `near`, which is the last of them.
     steps : EvenSteps, optional
         Where class edges stand at even steps from ``steps.low_key`` on; else a pair's place among
         them is looked up.
@@ -67,16 +70,18 @@ class Lattice:
     class_edge: NDArray[np.int64]
     near: int
     moment_edge: NDArray[np.int64]
+    class_pair_edge: NDArray[np.int64]
     steps: EvenSteps | None = None
 
     def same_edges(self, other: "Lattice") -> bool:
-        """Whether pool, class and moment edges are the same."""
+        """Whether pool, class, moment and class pair edges are the same."""
         return (
             self.grid == other.grid
             and np.array_equal(self.edge_key, other.edge_key)
             and np.array_equal(self.class_edge, other.class_edge)
             and self.near == other.near
             and np.array_equal(self.moment_edge, other.moment_edge)
+            and np.array_equal(self.class_pair_edge, other.class_pair_edge)
             and self.steps == other.steps
         )
 
@@ -108,6 +113,10 @@ class Lattice:
     def moment_of_class_edge(self) -> NDArray[np.uint16]:
         """For every class edge the first moment edge at or above it."""
         return _first_at_or_above(self.moment_edge)
+
+    def class_pair_of_moment(self) -> NDArray[np.uint16]:
+        """For every near moment edge the first class pair edge at or above it; 0 for the last."""
+        return np.append(_first_at_or_above(self.class_pair_edge), np.uint16(0))
 
     def step_rule(self) -> StepRule | None:
         """The even steps in the form that the counting loops take, where there are any."""
@@ -169,13 +178,20 @@ def place_edges(
     near_edge = int(np.searchsorted(edge_key[class_edge], near_key))
     moment_edge = _nearest(edge_key[class_edge], grid, moment_distances(quantiles, ranges))
     last = class_edge.size - 1
+    moment_edge = np.union1d(moment_edge[moment_edge <= near_edge], [near_edge, last])
+    near_moments = moment_edge[moment_edge <= near_edge]
+    class_pair_edge = _nearest(
+        edge_key[class_edge[near_moments]], grid, class_pair_distances(quantiles, ranges)
+    )
     return Lattice(
         grid=grid,
         edge_key=edge_key,
         distance=distance_of(grid.values(edge_key)) * scale,
         class_edge=class_edge,
         near=near_edge,
-        moment_edge=np.union1d(moment_edge[moment_edge <= near_edge], [near_edge, last]),
+        moment_edge=moment_edge,
+        # Next to nothing is accepted at the first edge of all.
+        class_pair_edge=np.union1d(class_pair_edge[1:], class_pair_edge[-1:]),
         steps=steps,
     )
 

@@ -6,15 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from opiscal.pairs.block_counting import (
-    TILE_COLS,
-    TILE_ROWS,
     BlockCounting,
     ClassSlots,
     SideRoom,
     Workspace,
     class_slots,
 )
-from opiscal.pairs.blocks import Block
+from opiscal.pairs.blocks import TILE_COLS, TILE_ROWS, Block, cut_between_classes
 from opiscal.pairs.kernel.moves import move_moments
 from opiscal.pairs.kernel.negatives import tally_negatives
 from opiscal.pairs.kernel.ranks import RECALL_CAP, reach_of
@@ -38,15 +36,16 @@ def count_negatives(block: Block, counting: BlockCounting, space: Workspace) -> 
     short = short and max(part.largest for part in slots) * (c1 - c0) < 2**16
     row_side = _NegativeSide(counting, r0, r1, slots[0], space.row_counts, short)
     col_side = _NegativeSide(counting, c0, c1, slots[1], space.col_counts, short)
-    pool = counting.pool()
+    pool, class_pairs = counting.pool(), counting.class_pairs(counting.class_pairs_wanted)
     first_col = np.maximum(classes.stop[r0:r1] - c0, 0)
     tally_negatives(
-        negative_tiles(first_col, c1 - c0, r0 - c0),
+        negative_tiles(first_col, c1 - c0, r0 - c0, counting.class_ends - c0),
         first_col,
         row_side.side,
         col_side.side,
         counting.edges,
         pool,
+        class_pairs,
         space.room,
         by_class_pair,
         counting.ranks_wanted,
@@ -56,6 +55,8 @@ def count_negatives(block: Block, counting: BlockCounting, space: Workspace) -> 
     counted_of_cols = np.clip(np.minimum(classes.start[c0:c1], r1) - r0, 0, None)
     with counting.lock:
         tally.pool_negative += pooled
+        if tally.class_pairs is not None:
+            tally.class_pairs += np.stack([class_pairs.squares, class_pairs.products])
         row_side.move(tally, counted)
         col_side.move(tally, counted_of_cols)
 
@@ -70,8 +71,12 @@ def _by_class_pair(rows: ClassSlots, cols: ClassSlots, histograms: int) -> bool:
     return bool((slot[last] - slot).max() < histograms)
 
 
-def negative_tiles(first_col: NDArray[np.int64], cols: int, ahead: int) -> NDArray[np.int64]:
+def negative_tiles(
+    first_col: NDArray[np.int64], cols: int, ahead: int, ends: NDArray[np.int64]
+) -> NDArray[np.int64]:
     """The tiles of a block that hold negatives, each as rows from and to, columns from and to.
+
+    They end where classes end, but within classes that are larger than a tile.
 
     Parameters
     ----------
@@ -81,18 +86,21 @@ def negative_tiles(first_col: NDArray[np.int64], cols: int, ahead: int) -> NDArr
         Columns of the block.
     ahead : int
         By how many rows the block's rows come after its columns, in the order of all rows.
+    ends : int64 array
+        Where classes end, in columns of the block.
     """
-    tiles = []
-    for top in range(0, first_col.size, TILE_ROWS):
-        bottom = min(top + TILE_ROWS, first_col.size)
-        for left in range(0, cols, TILE_COLS):
-            right = min(left + TILE_COLS, cols)
+    tiles: list[tuple[int, int, int, int]] = []
+    ends_of_rows = ends - ahead
+    tops = cut_between_classes(ends_of_rows, 0, first_col.size, TILE_ROWS)
+    lefts = cut_between_classes(ends, 0, cols, TILE_COLS)
+    for top, bottom in itertools.pairwise(tops):
+        for left, right in itertools.pairwise(lefts):
             # Rows of a class that reaches past `right` meet no other class here, nor do those after
             # them. About the diagonal, where a tile holds pairs that are not its own, it is flat.
             last = top + int(np.searchsorted(first_col[top:bottom], right))
             above = min(max(top, left - ahead), last)
-            cuts = [top, *range(above, last, _DIAGONAL_ROWS), last] if above > top else []
-            cuts = cuts or [*range(above, last, _DIAGONAL_ROWS), last]
+            flat = cut_between_classes(ends_of_rows, above, last, _DIAGONAL_ROWS, whole=True)
+            cuts = [top, *flat] if above > top else flat
             tiles += [
                 (start, stop, max(left, int(first_col[start])), right)
                 for start, stop in itertools.pairwise(cuts)
@@ -125,6 +133,7 @@ class _NegativeSide:
             nearest=Nearest(np.where(wanted, reach, closed), best, tally.best_order[self.part]),
             ranks=Ranks(np.where(wanted, low, closed), np.zeros(stop - start, np.int32)),
             slot=self.slots.slot,
+            number=counting.class_number[self.part],
             by_class=space.by_class(slots.count, short),
             moments=space.moments[: stop - start],
         )

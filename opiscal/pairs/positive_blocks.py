@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from opiscal.pairs.block_counting import TILE_COLS, BlockCounting, Workspace, class_slots
-from opiscal.pairs.blocks import Block
+from opiscal.pairs.block_counting import BlockCounting, Workspace, class_slots
+from opiscal.pairs.blocks import TILE_COLS, Block
 from opiscal.pairs.kernel.moves import move_moments
 from opiscal.pairs.kernel.positives import tally_positives
 from opiscal.pairs.kernel.ranks import reach_of
@@ -34,6 +34,7 @@ def count_positives(block: Block, counting: BlockCounting, space: Workspace) -> 
         col_side,
         counting.edges,
         pool,
+        counting.class_pairs(wanted=False),
         space.room,
     )
     pooled = counting.pooled(pool, by_class)
@@ -79,6 +80,7 @@ def _positive_side(
         nearest=Nearest(reach, best, order),
         ranks=Ranks(low, np.empty(rows, np.int32)),
         slot=slot,
+        number=counting.class_number[part],
         by_class=by_class,
         moments=np.zeros((rows, counting.lattice.moment_edge.size), np.uint16),
     )

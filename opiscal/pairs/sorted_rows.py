@@ -47,6 +47,12 @@ class ClassOrder:
     labelled: int
 
     @property
+    def ends(self) -> NDArray[np.int64]:
+        """Sorted places at which a class ends, ascending; each distractor is a class of its own."""
+        own = np.arange(self.labelled + 1, self.place.size + 1)
+        return np.concatenate([np.unique(self.stop[: self.labelled]), own])
+
+    @property
     def scored_rows(self) -> int:
         """Rows of scored classes; they come first."""
         return int(self.class_rows.sum())

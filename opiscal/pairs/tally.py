@@ -7,7 +7,14 @@ from numpy.typing import NDArray
 
 from opiscal.data.embedding_set import Label, Metric
 from opiscal.errors import UsageError
-from opiscal.pairs.counts import ClassCounts, Counts, NeighbourRanks, PairCounts
+from opiscal.pairs.blocks import sums_class_pairs
+from opiscal.pairs.counts import (
+    ClassCounts,
+    ClassPairSums,
+    Counts,
+    NeighbourRanks,
+    PairCounts,
+)
 from opiscal.pairs.kernel.moments import accepted_at, sum_squares
 from opiscal.pairs.lattice import Lattice
 from opiscal.pairs.sorted_rows import SortedRows
@@ -32,6 +39,9 @@ class Tally:
     class_positive, class_negative : int32 or int64 arrays of shape (T, C)
     row_positive, row_negative : uint32 arrays of shape (scored rows, K)
         The pairs of each row, by moment edge.
+    class_pairs : int64 array of shape (2, Q), or None
+        Sums over class pairs of ``A^2`` and ``A M`` at each class pair edge, of negatives; None
+        where `opiscal.pairs.blocks.sums_class_pairs` says no.
     best : float64 array of shape (rows,)
         Half squared distance of each row's nearest positive; infinite where none was counted.
     best_order : int64 array of shape (rows,)
@@ -48,6 +58,7 @@ class Tally:
     class_negative: ClassCounts
     row_positive: NDArray[np.uint32]
     row_negative: NDArray[np.uint32]
+    class_pairs: Counts | None
     best: NDArray[np.float64]
     best_order: Counts
     rank: NDArray[np.int32]
@@ -74,6 +85,11 @@ class Tally:
             class_negative=histograms[1],
             row_positive=np.zeros(per_row, np.uint32),
             row_negative=np.zeros(per_row, np.uint32),
+            class_pairs=(
+                np.zeros((2, lattice.class_pair_edge.size), np.int64)
+                if sums_class_pairs(rows.classes)
+                else None
+            ),
             best=np.full(rows.rows, np.inf),
             best_order=np.full(rows.rows, _NOWHERE, np.int64),
             rank=np.zeros(rows.rows, np.int32),
@@ -107,6 +123,8 @@ class Tally:
         self.class_negative += other.class_negative
         self.row_positive += other.row_positive
         self.row_negative += other.row_negative
+        if self.class_pairs is not None and other.class_pairs is not None:
+            self.class_pairs += other.class_pairs
         self.rank += other.rank
         everything = np.arange(self.best.size)
         self.offer_best(everything, other.best, other.best_order)
@@ -155,6 +173,7 @@ class Tally:
             positive_squares=squares[0],
             negative_squares=squares[1],
             products=squares[2],
+            class_pairs=self._class_pair_sums(lattice),
         )
 
     def ranks(self, rows: SortedRows, cap: int) -> NeighbourRanks:
@@ -162,6 +181,15 @@ class Tally:
         scored = rows.classes.scored_rows
         in_reading = np.argsort(rows.read_order[:scored])
         return NeighbourRanks(rank=self.rank[:scored][in_reading], cap=cap)
+
+    def _class_pair_sums(self, lattice: Lattice) -> ClassPairSums | None:
+        if self.class_pairs is None:
+            return None
+        return ClassPairSums(
+            edge=lattice.moment_edge[lattice.class_pair_edge],
+            squares=self.class_pairs[0],
+            products=self.class_pairs[1],
+        )
 
     def _squares(self, class_rows: Counts) -> tuple[Counts, Counts, Counts]:
         shape = (class_rows.size, self.row_positive.shape[1])

@@ -207,7 +207,7 @@ def _method(
     return IntervalMethod(
         replicates=sure.resampled.replicates,
         seed=config.seed,
-        class_pair_sum=intervals.pair_squares_known,
+        class_pair_sum=intervals.class_pairs_known,
         unclassed_rows=intervals.single_rows,
     )
 

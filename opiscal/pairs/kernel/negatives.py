@@ -3,11 +3,12 @@
 import numpy as np
 from numba import njit
 
+from opiscal.pairs.kernel.class_pairs import begin_tile, end_class
 from opiscal.pairs.kernel.keys import Array
 from opiscal.pairs.kernel.near_pairs import tally_near
 from opiscal.pairs.kernel.places import place_band
 from opiscal.pairs.kernel.ranks import rank_negatives
-from opiscal.pairs.kernel.records import BAND, LINE, Edges, Pool, Room, Side, Tile
+from opiscal.pairs.kernel.records import BAND, LINE, ClassPairs, Edges, Pool, Room, Side, Tile
 from opiscal.pairs.kernel.tiles import multiply
 
 # Places are 16 bits wide: 32 columns share a cache line, and 256 lines stay in the first cache.
@@ -23,6 +24,7 @@ def tally_negatives(
     cols: Side,
     edges: Edges,
     pool: Pool,
+    class_pairs: ClassPairs,
     room: Room,
     by_class_pair: bool,
     ranks_wanted: bool,
@@ -37,20 +39,28 @@ def tally_negatives(
         For each row of the block the column from which on there are other classes.
     rows, cols : Side
         Counted into. Near pairs go into the pool and to both rows; every pair to both classes.
+    class_pairs : ClassPairs
+        Where wanted, no class may reach over the end of a tile.
     """
     stop_col = np.full(first_col.size, cols.slot.size)
     for t in range(bounds.shape[0]):
         tile = multiply(bounds[t], first_col, stop_col, rows, cols, room)
+        if class_pairs.wanted:
+            begin_tile(tile, class_pairs)
         if by_class_pair:
-            _tally_by_class_pair(tile, edges, pool, room)
+            _tally_by_class_pair(tile, edges, pool, class_pairs, room)
         else:
-            _tally_by_row(tile, edges, pool, room)
+            _tally_by_row(tile, edges, pool, class_pairs, room)
+        if class_pairs.wanted:
+            end_class(tile, tile.rows.number.size, class_pairs)
         if ranks_wanted:
             rank_negatives(tile, room.nearer)
 
 
 @njit(nogil=True, cache=True)
-def _tally_by_class_pair(tile: Tile, edges: Edges, pool: Pool, room: Room) -> None:
+def _tally_by_class_pair(
+    tile: Tile, edges: Edges, pool: Pool, class_pairs: ClassPairs, room: Room
+) -> None:
     """Count each pair once, in the histogram of its two classes.
 
     That is added to both when the row's class ends, or before a count may leave its two bytes.
@@ -64,7 +74,7 @@ def _tally_by_class_pair(tile: Tile, edges: Edges, pool: Pool, room: Room) -> No
     for top in range(0, row_slot.size, BAND):
         bottom = min(top + BAND, row_slot.size)
         place_band(tile, top, bottom, 0, edges, room)
-        tally_near(tile, top, bottom, 0, edges.steps.near_from, edges, pool, room)
+        tally_near(tile, top, bottom, 0, edges.steps.near_from, edges, pool, class_pairs, room)
         start = top
         for i in range(top, bottom):
             full = i - counted_from == _MOST_SHORT // tile.width
@@ -99,14 +109,16 @@ def _share_out(histogram, first_slot, row_slot, tile):
 
 
 @njit(nogil=True, cache=True)
-def _tally_by_row(tile: Tile, edges: Edges, pool: Pool, room: Room) -> None:
+def _tally_by_row(
+    tile: Tile, edges: Edges, pool: Pool, class_pairs: ClassPairs, room: Room
+) -> None:
     """Count each pair for the row's class, and once more, column by column, for the column's."""
     height = tile.rows.slot.size
     room.offset[: tile.width] = 0
     for top in range(0, height, BAND):
         bottom = min(top + BAND, height)
         place_band(tile, top, bottom, top, edges, room)
-        tally_near(tile, top, bottom, top, edges.steps.near_from, edges, pool, room)
+        tally_near(tile, top, bottom, top, edges.steps.near_from, edges, pool, class_pairs, room)
         _tally_rows(tile, top, bottom, room.places)
     _tally_columns(tile, room.places[: height * LINE].reshape(height, LINE))
 

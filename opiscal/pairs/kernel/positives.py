@@ -7,7 +7,7 @@ from opiscal.pairs.kernel.keys import Array, half_squared_difference
 from opiscal.pairs.kernel.near_pairs import tally_near
 from opiscal.pairs.kernel.places import place_band
 from opiscal.pairs.kernel.ranks import LOOK_COLS, reach_at
-from opiscal.pairs.kernel.records import BAND, LINE, Edges, Pool, Room, Side
+from opiscal.pairs.kernel.records import BAND, LINE, ClassPairs, Edges, Pool, Room, Side
 from opiscal.pairs.kernel.tiles import multiply
 
 
@@ -20,6 +20,7 @@ def tally_positives(
     cols: Side,
     edges: Edges,
     pool: Pool,
+    none: ClassPairs,
     room: Room,
 ) -> None:
     """Multiply and count the tiles of a block of positive pairs.
@@ -41,7 +42,8 @@ def tally_positives(
             bottom = min(top + BAND, tile.first_col.size)
             place_band(tile, top, bottom, 0, edges, room)
             # All are looked up: which of them stand at steps is not to be guessed ahead.
-            tally_near(tile, top, bottom, 0, np.int32(edges.near_key + 1), edges, pool, room)
+            every = np.int32(edges.near_key + 1)
+            tally_near(tile, top, bottom, 0, every, edges, pool, none, room)
             _tally_classes(tile, top, bottom, room.places)
             for i in range(top, bottom):
                 if room.nearer[i]:

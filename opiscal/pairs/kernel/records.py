@@ -83,16 +83,40 @@ class Pool(NamedTuple):
     by_key: Array
 
 
+class ClassPairs(NamedTuple):
+    """Near negatives of a block by class pair, where tiles end with classes (`wanted`).
+
+    `histogram` has a line of `LINE` for each class pair edge, and in it a place for each class of
+    the tile's columns: the near pairs of these with the one class of rows that is being counted.
+    `line_of_moment` says where the line of a moment edge begins. `col_class` is the class of each
+    column of the tile, counted from its first, and `col_rows` how many rows each of them has;
+    `accepted` is room for as many sums.
+    `squares` and `products` are the sums over class pairs of ``A^2`` and ``A M``, `A` of `M` pairs
+    accepted.
+    """
+
+    wanted: bool
+    line_of_moment: Array
+    histogram: Array
+    col_class: Array
+    col_rows: Array
+    accepted: Array
+    squares: Array
+    products: Array
+
+
 class Side(NamedTuple):
     """The rows, or the columns, of a block or of a tile, and what is counted for them.
 
     `slot` says which line of `by_class` a row belongs to, `moments` has a line for each row.
+    `number` counts the classes, a row without one being one of its own.
     """
 
     rows: Rows
     nearest: Nearest
     ranks: Ranks
     slot: Array
+    number: Array
     by_class: Array
     moments: Array
 

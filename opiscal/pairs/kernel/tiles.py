@@ -16,6 +16,7 @@ def _part(side, start, stop):
         Nearest(nearest.reach[start:stop], nearest.best[start:stop], nearest.order[start:stop]),
         Ranks(ranks.low[start:stop], ranks.rank[start:stop]),
         side.slot[start:stop],
+        side.number[start:stop],
         side.by_class,
         side.moments[start:stop],
     )

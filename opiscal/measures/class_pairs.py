@@ -1,0 +1,86 @@
+"""Class pairs: how much of the scatter of FAR is that of single pairs of classes."""
+
+import numpy as np
+
+from opiscal.measures.rates import Floats
+from opiscal.pairs.counts import PairCounts
+
+
+def class_pair_squares(counts: PairCounts) -> Floats:
+    r"""The sum over class pairs of their squared centred counts, where it is known.
+
+    .. math:: S = \sum_{i < j} (A_{ij} - p M_{ij})^2
+                = \sum A_{ij}^2 - 2 p \sum A_{ij} M_{ij} + p^2 \sum M_{ij}^2
+
+    with ``A_ij`` of the ``M_ij`` pairs between the rows of two classes accepted, and ``p`` the
+    pooled FAR. A row of no scored class counts as a class.
+
+    Parameters
+    ----------
+    counts : PairCounts
+        With sums over class pairs.
+
+    Returns
+    -------
+    float64 array of shape (Q,), 0 or more
+        At the class edges ``counts.class_pairs.edge``.
+
+    References
+    ----------
+    Fogliato, Patil and Perona, IJCV 2024, arXiv 2306.01198.
+
+    Examples
+    --------
+    Of the four pairs between each two of three classes two, one and none are accepted.
+
+    >>> from opiscal.pairs.counts import ClassPairSums
+    >>> whole = np.array([0, 1])
+    >>> sums = ClassPairSums(whole, np.array([5, 48]), np.array([12, 48]))
+    >>> counts = PairCounts("l2", 6, 0, (0, 1, 2), np.full(3, 2), np.array([0.5, 2.0]), whole,
+    ...     whole, np.array([1, 3]), np.array([3, 12]), np.array([[0, 1], [1, 1], [0, 1]]),
+    ...     np.array([[3, 8], [2, 8], [1, 8]]), *np.zeros((3, 3, 2), int), class_pairs=sums)
+    >>> class_pair_squares(counts)
+    array([2., 0.])
+    """
+    sums = counts.class_pairs
+    if sums is None:
+        raise ValueError("no sums over class pairs: ask `class_pairs is None` before")
+    sizes = counts.class_rows.astype(np.float64)
+    single = float(counts.rows - counts.distractors - sizes.sum())
+    squares, fourths = np.square(sizes).sum() + single, (sizes**4).sum() + single
+    whole = 0.5 * (squares**2 - fourths) + counts.distractors * squares
+    p = counts.pool_negative[counts.class_edge[sums.edge]] / counts.negative
+    found = sums.squares - 2.0 * p * sums.products + p**2 * whole
+    return np.asarray(np.maximum(found, 0.0))
+
+
+def class_pair_part(counts: PairCounts, far: Floats, variance: Floats) -> Floats:
+    """The part of a variance of the pooled FAR that is that of single class pairs.
+
+    ``S / M^2``. As a share of `variance` it hardly changes between the edges where it is known:
+    between them the share is interpolated by log FAR, and below the first it stays as it is there.
+
+    Parameters
+    ----------
+    counts : PairCounts
+    far, variance : float64 arrays of shape (C,)
+        FAR at the class edges, and ``sum R_i^2 / M^2``.
+
+    Returns
+    -------
+    float64 array of shape (C,)
+        NaN beyond the last edge where it is known, and everywhere without sums over class pairs.
+    """
+    unknown = np.full(far.size, np.nan)
+    if counts.class_pairs is None:
+        return unknown
+    edge = counts.class_pairs.edge
+    usable = (far[edge] > 0) & (variance[edge] > 0)
+    if not usable.any():
+        return unknown
+    known = edge[usable]
+    share = class_pair_squares(counts)[usable] / counts.negative**2 / variance[known]
+    with np.errstate(divide="ignore"):
+        place = np.log(far)
+    found = np.interp(place, place[known], share) * variance
+    return np.where(np.arange(far.size) <= known[-1], found, np.nan)
