@@ -135,7 +135,8 @@ class World:
         return out
 
     def draw(self, T: int, rows: int, unequal: bool, seed: int) -> EmbeddingSet:
-        rng = np.random.default_rng(seed)
+        # Every cell has draws of its own: what happens by chance in one does not in the next.
+        rng = np.random.default_rng([seed, T, rows, unequal])
         kind = rng.integers(len(self.dimensions), size=T)
         size = np.full(T, rows)
         if unequal:

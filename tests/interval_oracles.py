@@ -49,6 +49,28 @@ def far_variance_parts(found):
     return p, pairs, math.fsum(r * r for r in rows.values()), squares, shared
 
 
+def far_shape(found):
+    """Skewness, curvature and degrees of freedom of the pooled FAR, class by class.
+
+    ``H_i`` is what class `i` moves ``sum R_j^2`` by, to first order: its own square, and twice what
+    it adds to the ``R_j`` of all the others, times these; less the like for a class of its size.
+    """
+    p, _, whole, squares, _ = far_variance_parts(found)
+    units = sorted({unit for pair in found for unit in pair})
+    meet = {}
+    for (i, j), cell in found.items():
+        meet[i, j] = meet[j, i] = cell[0] - p * cell[1]
+    own = {i: math.fsum(meet.get((i, j), 0.0) for j in units) for i in units}
+    pull = {i: math.fsum(meet.get((i, j), 0.0) * own[j] for j in units) for i in units}
+    skewness = math.fsum(r**3 for r in own.values()) / whole**1.5
+    curvature = math.fsum(own[i] * pull[i] for i in units) / whole**1.5
+    size = {i: sum(cell[1] for pair, cell in found.items() if i in pair) ** 2 for i in units}
+    share = {i: size[i] / sum(size.values()) for i in units}
+    moved = [own[i] ** 2 + 2 * pull[i] - 3 * whole * share[i] for i in units]
+    single = 1 - 2 / 3 * min(1, squares / (whole - squares)) if squares < whole else 1 / 3
+    return skewness, curvature, 2 * whole**2 / (single * math.fsum(h**2 for h in moved))
+
+
 def frr_variance(errors, pairs):
     """``sum (M_i (FRR_i - FRR))^2 / (sum M_i)^2`` of rejected and all positives of each class."""
     pooled = sum(errors) / sum(pairs)

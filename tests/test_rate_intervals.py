@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from interval_oracles import (
     bound_from_above,
     class_pair_errors,
+    far_shape,
     far_variance_parts,
     frr_variance,
     wilson,
@@ -17,10 +18,12 @@ from oracles import accepted, pair_table
 from scipy.special import ndtri
 
 from opiscal.errors import UsageError
-from opiscal.measures.class_influence import class_influence, rate_variance
+from opiscal.measures.class_influence import class_influence
 from opiscal.measures.class_pairs import class_pair_part, class_pair_squares
 from opiscal.measures.guarantee import guaranteed_edge, support
 from opiscal.measures.rate_intervals import rate_intervals, wilson_interval
+from opiscal.measures.rate_shape import RateShape
+from opiscal.measures.rate_variance import rate_variance
 from opiscal.measures.rates import rate_curve
 from opiscal.pairs.counts import PairCounts
 
@@ -69,7 +72,9 @@ def edges_to_look_at(counts, many=7):
     return inside[np.unique(np.linspace(0, inside.size - 1, many).astype(int))]
 
 
-@pytest.mark.parametrize("sizes", [(2, 3, 8, 2, 7), (16, 2, 2, 2, 2, 2, 2), (4, 4, 4, 4), (7, 3, 3, 3)])
+@pytest.mark.parametrize(
+    "sizes", [(2, 3, 8, 2, 7), (16, 2, 2, 2, 2, 2, 2), (4, 4, 4, 4), (7, 3, 3, 3)]
+)
 def test_far_variance_is_the_double_loop_over_class_pairs(sizes):
     vectors, classes = toy(sizes)
     counts = counted(vectors, classes, "l2")
@@ -120,6 +125,79 @@ def test_between_the_edges_where_it_is_known_the_sum_is_near_the_truth():
         found = class_pair_errors(vectors, classes, counts.class_distance[edge], "l2")
         _, pairs, _, within, _ = far_variance_parts(found)
         assert part[edge] * pairs**2 == pytest.approx(within, rel=0.15)
+
+
+def test_the_shape_of_the_scatter_is_that_of_the_class_pairs():
+    vectors, classes = toy([5, 4, 7, 3, 6] * 8, spread=0.8)
+    counts = counted(vectors, classes, "l2")
+    found = rate_variance(counts, "far")
+    accepted = counts.pool_negative[counts.class_edge]
+    edges = counts.class_pairs.edge[accepted[counts.class_pairs.edge] >= 30]
+    assert edges.size >= 5
+    freedoms = []
+    for edge in edges:
+        pairs = class_pair_errors(vectors, classes, counts.class_distance[edge], "l2")
+        skewness, curvature, freedom = far_shape(pairs)
+        assert found.shape.skewness[edge] == pytest.approx(skewness, rel=1e-9)
+        assert found.shape.curvature[edge] == pytest.approx(curvature, rel=1e-9)
+        assert found.shape.freedom[edge] == pytest.approx(max(freedom, 4.0), rel=1e-9)
+        freedoms.append(freedom)
+    assert max(freedoms) > 4
+    np.testing.assert_array_equal(found.shape.leverage, 1.0)
+    # Without the single class pairs each class is taken for itself.
+    sums = replace(counts.class_pairs, by_accepted=None, by_pairs=None)
+    plain = rate_variance(replace(counts, class_pairs=sums), "far").shape
+    np.testing.assert_array_equal(plain.skewness, found.shape.skewness)
+    assert not plain.curvature.any()
+    assert np.all(plain.freedom[edges] >= found.shape.freedom[edges])
+
+
+def test_large_classes_pull_the_rate_towards_themselves():
+    counts = made([[5, 9]] * 3, [[3, 6], [20, 28], [60, 190]], [4, 8, 20], [1, 2])
+    found = rate_variance(counts, "frr")
+    pairs = np.array([6, 28, 190])
+    rejected = (pairs - [3, 20, 60]) / pairs
+    p = (pairs - [3, 20, 60]).sum() / pairs.sum()
+    share = pairs / pairs.sum()
+    moved = share * (rejected - p)
+    assert share[2] > 0.5
+    left = 1 - np.minimum(share, 0.5)
+    expected = np.sqrt(((moved / left) ** 2).sum() / (moved**2).sum())
+    np.testing.assert_allclose(found.shape.leverage, expected)
+    plain = RateShape(
+        *(getattr(found.shape, name) for name in ("skewness", "curvature", "freedom")), np.ones(2)
+    )
+    for wide, narrow in zip(
+        found.shape.reach(found.rate, np.full(2, 50.0), 0.9),
+        plain.reach(found.rate, np.full(2, 50.0), 0.9),
+        strict=True,
+    ):
+        np.testing.assert_allclose(wide, expected * narrow)
+
+
+def skewed(skewness):
+    return RateShape(np.array([skewness]), np.zeros(1), np.full(1, 1e7), np.ones(1))
+
+
+def test_ends_are_moved_up_by_what_the_wilson_interval_lacks():
+    # Hall's term for a skewed mean, where the Wilson interval has next to none of its own.
+    shape = RateShape(np.array([0.3]), np.array([0.1]), np.array([1e7]), np.ones(1))
+    below, above = shape.reach(np.array([0.5]), np.array([400.0]), 0.975)
+    z = ndtri(0.975)
+    shift = 0.3 * (2 * z**2 + 1) / 6 + 0.1 * (z**2 + 1) / 2
+    assert (float(below[0]), float(above[0])) == pytest.approx((z - shift, z + shift), rel=1e-6)
+    # A skewness that the Wilson interval has by itself moves nothing, nor does a negative one.
+    rate, number = np.array([1e-3]), np.array([40_000.0])
+    own = (1 - 2e-3) / np.sqrt(1e-3 * (1 - 1e-3) * 40_000)
+    for skewness in (own, -0.5):
+        below, above = RateShape(
+            np.array([skewness]), np.zeros(1), np.full(1, 1e7), np.ones(1)
+        ).reach(rate, number, 0.975)
+        assert float(below[0]) == pytest.approx(z, rel=1e-6)
+        assert float(above[0]) == pytest.approx(z, rel=1e-6)
+    # However skewed: at most twice as far up, at least half as far down.
+    below, above = skewed(50.0).reach(rate, number, 0.975)
+    assert (float(below[0]), float(above[0])) == pytest.approx((z / 2, 2 * z), rel=1e-6)
 
 
 @settings(max_examples=25, deadline=None, derandomize=True)
@@ -177,7 +255,7 @@ def test_upper_bounds_are_monotone_and_hold_the_rates(pool, seed):
     counts = counted(*toy([2, 3, 9, 4, 2, 30, 2, 5], seed), "l2")
     found = rate_intervals(counts, pool)
     curve = rate_curve(counts, pool)
-    raw = wilson_interval(curve.far, found.far_number, found.far_times[1])[1].tolist()
+    raw = wilson_interval(curve.far, found.far_number, found.far_reach.bound)[1].tolist()
     assert found.far_bound.tolist() == bound_from_above(raw)
     assert np.any(np.diff(raw) < 0), "a bound that rises by itself tests nothing"
     assert np.all(np.diff(found.far_bound) >= 0)

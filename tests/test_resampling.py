@@ -1,6 +1,7 @@
 """Intervals by resampling classes: the variance of the paper, explicit weights, seeds, coverage."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +13,6 @@ from test_rate_intervals import SMALL, made, toy
 from opiscal.errors import UsageError
 from opiscal.measures.calibration_range import RangeSpec, find_range
 from opiscal.measures.class_curves import ClassCurves, EpsilonChoice, UtilityNoise
-from opiscal.measures.class_influence import rate_variance
 from opiscal.measures.class_weights import weighted_sums
 from opiscal.measures.operating_points import (
     distance_for_utility,
@@ -21,11 +21,14 @@ from opiscal.measures.operating_points import (
     edge_for_frr,
 )
 from opiscal.measures.opis import Integration, epsilon_opis, mean_over_range, opis
+from opiscal.measures.rate_intervals import rate_intervals
+from opiscal.measures.rate_variance import rate_variance
 from opiscal.measures.rates import rate_curve
 from opiscal.measures.replicate_curves import replicate_curves
 from opiscal.measures.replicate_ends import accelerated_ends
 from opiscal.measures.resampling import resampled_intervals
 from opiscal.measures.resampling_nodes import MovingEnds, place_nodes
+from opiscal.measures.threshold_interval import threshold_interval
 from opiscal.measures.utility import Utility, class_utility
 
 FARS = (0.1, 0.03, 0.01)
@@ -163,6 +166,8 @@ def test_weighted_sums_have_the_covariance_of_drawn_weights():
 
 def test_quantiles_are_those_of_explicitly_drawn_normal_weights(counts):
     # Every replicate by hand: weights, weighted curves, the range found anew on the class edges.
+    # Without the class pairs, which say that the variance of so few classes is unsure.
+    counts = replace(counts, class_pairs=None)
     utility = Utility()
     found_far = rate_variance(counts, "far")
     edges = counts.class_distance
@@ -372,6 +377,8 @@ def test_settings_that_are_not_allowed(counts):
 
 
 def test_wider_where_more_is_asked_and_narrower_with_more_classes(counts):
+    # The class pairs of repeated classes are not known.
+    counts = replace(counts, class_pairs=None)
     found, surer = resampled(counts), resampled(counts, confidence=0.99)
     # The same classes four times over: independent classes would halve every width.
     four = resampled(repeated(counts, 4))
@@ -435,3 +442,16 @@ def test_intervals_of_mean_utility_and_opis_cover():
         )]  # fmt: skip
     assert np.all(held >= 0.91 * draws)
     assert np.all(held <= 0.99 * draws)
+
+
+def test_a_threshold_reaches_as_far_as_the_rate_it_is_for():
+    counts = clustered(100, 6, seed=5)
+    found = resampled(counts, far=[0.05], frr=[0.2])
+    rates = rate_intervals(counts)
+    for name, held in (("far", found.threshold.far), ("frr", found.threshold.frr)):
+        ((target, (low, high)),) = held
+        inverted = threshold_interval(rates, name, target)
+        wide = inverted[1] - inverted[0]
+        # The same interval, by replicates and by turning the intervals of the rate over.
+        assert low == pytest.approx(inverted[0], abs=0.1 * wide)
+        assert high == pytest.approx(inverted[1], abs=0.1 * wide)

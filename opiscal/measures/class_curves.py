@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from opiscal.measures.class_influence import RateVariance
 from opiscal.measures.opis import EpsAgainst, EpsRank
+from opiscal.measures.rate_variance import RateVariance
 from opiscal.measures.rates import Floats
 from opiscal.measures.resampling_nodes import Nodes
 from opiscal.measures.utility import Utility, precision_recall, sensitivity_specificity

@@ -1,6 +1,7 @@
 """Class pairs: how much of the scatter of FAR is that of single pairs of classes."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from opiscal.measures.rates import Floats
 from opiscal.pairs.counts import PairCounts
@@ -84,3 +85,41 @@ def class_pair_part(counts: PairCounts, far: Floats, variance: Floats) -> Floats
         place = np.log(far)
     found = np.interp(place, place[known], share) * variance
     return np.where(np.arange(far.size) <= known[-1], found, np.nan)
+
+
+def class_pair_pull(counts: PairCounts, far: Floats) -> tuple[NDArray[np.int64], Floats] | None:
+    r"""How far the classes that a class meets move the pooled FAR, weighed by how they meet it.
+
+    .. math:: U_i = \sum_j G_{ij} R_j, \qquad G_{ij} = A_{ij} - p M_{ij}, \quad R_j = A_j - p M_j
+
+    over the other scored classes. What class ``i`` adds to ``sum_j R_j^2`` beside its own
+    ``R_i^2`` is ``2 U_i``.
+
+    Parameters
+    ----------
+    counts : PairCounts
+    far : float64 array of shape (C,)
+        Pooled FAR at the class edges.
+
+    Returns
+    -------
+    pair of arrays, or None
+        Class edges, shape (Q,), and ``U`` there, shape (T, Q). None where the counts do not have
+        it.
+
+    References
+    ----------
+    The second-order term of a U-statistic: Hoeffding, Annals of Mathematical Statistics 19, 1948,
+    doi:10.1214/aoms/1177730196.
+    """
+    sums = counts.class_pairs
+    if sums is None or sums.by_accepted is None or sums.by_pairs is None:
+        return None
+    sizes = counts.class_rows.astype(np.float64)[:, None]
+    p = far[sums.edge]
+    pairs = counts.negatives_of_class.astype(np.float64)[:, None]
+    # sum_j M_ij R_j, with M_ij the product of the sizes.
+    centred = counts.class_negative[:, sums.edge] - p * pairs
+    weighed = sizes * centred
+    by_size = sizes * (weighed.sum(axis=0) - weighed)
+    return sums.edge, sums.by_accepted - p * sums.by_pairs - p * by_size

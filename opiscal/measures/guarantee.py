@@ -40,12 +40,13 @@ def guaranteed_edge(intervals: RateIntervals, far: float) -> int | None:
     Examples
     --------
     >>> import numpy as np
+    >>> from opiscal.measures.rate_intervals import Reach
     >>> from opiscal.measures.rates import RateCurve
     >>> curve = RateCurve(np.array([0.4, 0.6, 2.0]), np.array([0.001, 0.01, 1.0]),
     ...                   np.array([0.5, 0.1, 0.0]), 100, 10_000)
     >>> bound = np.array([0.002, 0.012, 1.0])
-    >>> intervals = RateIntervals(curve, 0.95, bound, bound, (bound, bound),
-    ...                           (bound, bound), *[bound] * 6, True, 0)
+    >>> reach = Reach(bound, bound, bound)
+    >>> intervals = RateIntervals(curve, 0.95, bound, bound, reach, reach, *[bound] * 6, True, 0)
     >>> guaranteed_edge(intervals, 0.011), guaranteed_edge(intervals, 0.001)
     (0, None)
     """
@@ -107,12 +108,13 @@ def support(intervals: RateIntervals, far: float) -> Support:
     Examples
     --------
     >>> import numpy as np
+    >>> from opiscal.measures.rate_intervals import Reach
     >>> from opiscal.measures.rates import RateCurve
     >>> curve = RateCurve(np.array([0.4, 2.0]), np.array([0.001, 1.0]), np.array([0.5, 0.0]),
     ...                   100, 10_000)
     >>> number = np.full(2, 2000.0)
-    >>> intervals = RateIntervals(curve, 0.95, number, number, (number, number),
-    ...                           (number, number), *[number] * 6, True, 0)
+    >>> reach = Reach(number, number, number)
+    >>> intervals = RateIntervals(curve, 0.95, number, number, reach, reach, *[number] * 6, True, 0)
     >>> found = support(intervals, 1e-3)
     >>> found.standing, found.expected, found.times
     ('unsupported', 2.0, 1.5)

@@ -6,13 +6,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from opiscal.errors import UsageError
-from opiscal.measures.class_influence import RateVariance, rate_variance
+from opiscal.measures.rate_variance import RateVariance, rate_variance
 from opiscal.measures.rates import Floats, Pool, RateCurve, rate_curve
 from opiscal.pairs.counts import PairCounts
 
 
 def wilson_interval(
-    rate: ArrayLike, effective_number: ArrayLike, z: ArrayLike
+    rate: ArrayLike, effective_number: ArrayLike, z: ArrayLike, z_above: ArrayLike | None = None
 ) -> tuple[Floats, Floats]:
     r"""Wilson interval of rates over an effective number of independent pairs.
 
@@ -25,6 +25,8 @@ def wilson_interval(
         The variance of the rate is ``p (1 - p) / n``.
     z : array_like, above 0
         Quantile: of the normal law 1.96 for 95 % between both ends, 1.645 for 95 % below one.
+    z_above : array_like, optional
+        That of the upper end, where it differs.
 
     Returns
     -------
@@ -43,14 +45,16 @@ def wilson_interval(
     (0.0, 0.037)
     """
     p, n = np.asarray(rate, dtype=np.float64), np.asarray(effective_number, dtype=np.float64)
+    low, high = _wilson_end(p, n, z, -1), _wilson_end(p, n, z if z_above is None else z_above, 1)
+    # The formula holds p and stays inside [0, 1]; its last bit may not.
+    return np.clip(low, 0.0, p), np.clip(high, p, 1.0)
+
+
+def _wilson_end(p: Floats, n: Floats, z: ArrayLike, side: int) -> Floats:
     times = np.asarray(z, dtype=np.float64)
     share = times**2 / n
-    centre = p + share / 2
     reach = times * np.sqrt(p * (1 - p) / n + share / (4 * n))
-    # The formula holds p and stays inside [0, 1]; its last bit may not.
-    low = np.clip((centre - reach) / (1 + share), 0.0, p)
-    high = np.clip((centre + reach) / (1 + share), p, 1.0)
-    return low, high
+    return np.asarray((p + share / 2 + side * reach) / (1 + share))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +80,26 @@ class RatesAt:
 
 
 @dataclass(frozen=True, slots=True)
+class Reach:
+    """How many standard deviations the ends of intervals are away from a rate, at every edge.
+
+    Student's quantiles, which are larger where the variance is unsure, moved up by the skewness of
+    the scatter (`opiscal.measures.rate_shape`).
+
+    Attributes
+    ----------
+    below, above : float64 arrays of shape (E,)
+        Of the two-sided interval.
+    bound : float64 array of shape (E,)
+        Of the one-sided upper bound.
+    """
+
+    below: Floats
+    above: Floats
+    bound: Floats
+
+
+@dataclass(frozen=True, slots=True)
 class RateIntervals:
     """Intervals of FAR and FRR at every edge of a rate curve.
 
@@ -85,9 +109,8 @@ class RateIntervals:
     confidence : float
     far_number, frr_number : float64 arrays of shape (E,)
         Effective numbers of independent pairs.
-    far_times, frr_times : pairs of float64 arrays of shape (E,)
-        How many standard deviations the two-sided interval and the one-sided bound reach:
-        Student's quantiles, which are larger where a few classes make most of the variance.
+    far_reach, frr_reach : Reach
+        How many standard deviations the ends are away.
     far_low, far_high, frr_low, frr_high : float64 arrays of shape (E,), in [0, 1]
         Two-sided intervals; upper ends of FAR rise and those of FRR fall with the threshold.
     far_bound, frr_bound : float64 arrays of shape (E,), in [0, 1]
@@ -103,8 +126,8 @@ class RateIntervals:
     confidence: float
     far_number: Floats
     frr_number: Floats
-    far_times: tuple[Floats, Floats]
-    frr_times: tuple[Floats, Floats]
+    far_reach: Reach
+    frr_reach: Reach
     far_low: Floats
     far_high: Floats
     frr_low: Floats
@@ -134,10 +157,15 @@ class RateIntervals:
             return float(np.interp(distance, edges, values))
 
         numbers = read(self.far_number), read(self.frr_number)
-        far_low, far_high = wilson_interval(far, numbers[0], read(self.far_times[0]))
-        frr_low, frr_high = wilson_interval(frr, numbers[1], read(self.frr_times[0]))
-        far_upper = wilson_interval(far, numbers[0], read(self.far_times[1]))[1]
-        frr_upper = wilson_interval(frr, numbers[1], read(self.frr_times[1]))[1]
+        far_reach, frr_reach = self.far_reach, self.frr_reach
+        far_low, far_high = wilson_interval(
+            far, numbers[0], read(far_reach.below), read(far_reach.above)
+        )
+        frr_low, frr_high = wilson_interval(
+            frr, numbers[1], read(frr_reach.below), read(frr_reach.above)
+        )
+        far_upper = wilson_interval(far, numbers[0], read(far_reach.bound))[1]
+        frr_upper = wilson_interval(frr, numbers[1], read(frr_reach.bound))[1]
         # FAR here is at most what it is at the next edge, FRR at most what it is at the one before.
         return RatesAt(
             far_ci=(float(far_low), float(min(far_high, self.far_high[after]))),
@@ -198,23 +226,25 @@ def rate_intervals(
     if counts.positive == 0 or counts.negative == 0:
         return None
     curve = rate_curve(counts, pool)
-    far_number, far_times = _reach(rate_variance(counts, "far", pool), curve, confidence)
-    frr_number, frr_times = _reach(rate_variance(counts, "frr", pool), curve, confidence)
-    far_low, far_high = wilson_interval(curve.far, far_number, far_times[0])
-    frr_low, frr_high = wilson_interval(curve.frr, frr_number, frr_times[0])
+    far_number, far_reach = _reach(rate_variance(counts, "far", pool), curve, confidence)
+    frr_number, frr_reach = _reach(rate_variance(counts, "frr", pool), curve, confidence)
+    far_low, far_high = wilson_interval(curve.far, far_number, far_reach.below, far_reach.above)
+    frr_low, frr_high = wilson_interval(curve.frr, frr_number, frr_reach.below, frr_reach.above)
+    far_bound = wilson_interval(curve.far, far_number, far_reach.bound)[1]
+    frr_bound = wilson_interval(curve.frr, frr_number, frr_reach.bound)[1]
     return RateIntervals(
         curve=curve,
         confidence=confidence,
         far_number=far_number,
         frr_number=frr_number,
-        far_times=far_times,
-        frr_times=frr_times,
+        far_reach=far_reach,
+        frr_reach=frr_reach,
         far_low=far_low,
         far_high=_least_after(far_high),
         frr_low=frr_low,
         frr_high=np.minimum.accumulate(frr_high),
-        far_bound=_least_after(wilson_interval(curve.far, far_number, far_times[1])[1]),
-        frr_bound=np.minimum.accumulate(wilson_interval(curve.frr, frr_number, frr_times[1])[1]),
+        far_bound=_least_after(far_bound),
+        frr_bound=np.minimum.accumulate(frr_bound),
         class_pairs_known=counts.class_pairs is not None and pool == "pairs",
         single_rows=int(counts.rows - counts.class_rows.sum()),
     )
@@ -228,13 +258,11 @@ def check_confidence(confidence: float) -> None:
         )
 
 
-def _reach(
-    variance: RateVariance, curve: RateCurve, confidence: float
-) -> tuple[Floats, tuple[Floats, Floats]]:
-    """Effective numbers, and quantiles of the two-sided and of the one-sided interval."""
-    both = variance.quantile(curve.distance, 0.5 + confidence / 2)
-    upper = variance.quantile(curve.distance, confidence)
-    return variance.effective_number(curve.distance), (both, upper)
+def _reach(variance: RateVariance, curve: RateCurve, confidence: float) -> tuple[Floats, Reach]:
+    """Effective numbers, and how far the ends are away."""
+    below, above = variance.reach(curve.distance, 0.5 + confidence / 2)
+    bound = variance.reach(curve.distance, confidence)[1]
+    return variance.effective_number(curve.distance), Reach(below, above, bound)
 
 
 def _least_after(bound: Floats) -> Floats:

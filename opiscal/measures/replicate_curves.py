@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from opiscal.measures.class_curves import ClassCurves, EpsilonChoice, UtilityNoise
-from opiscal.measures.class_influence import Rate, RateVariance, class_rates
+from opiscal.measures.class_influence import Rate, class_rates
 from opiscal.measures.class_weights import WeightedSums, weighted_sums
+from opiscal.measures.rate_variance import RateVariance
 from opiscal.measures.rates import Floats
 from opiscal.measures.resampling_nodes import Nodes
 from opiscal.measures.utility import Utility

@@ -40,6 +40,7 @@ def accelerated_ends(
     pivots: NDArray[np.float32],
     share: float,
     largest_skew: float = LARGEST_SKEW,
+    reach: tuple[float, float] | None = None,
 ) -> tuple[float, float]:
     r"""Efron's accelerated ends, with the quantiles of a smooth curve in place of sorted values.
 
@@ -70,6 +71,9 @@ def accelerated_ends(
         Student's law with as many degrees of freedom as the classes that move the figure are worth.
     largest_skew : float
         What :math:`a` is cut at; 0 for figures whose replicates have the skewness of the classes.
+    reach : pair of float, optional
+        How many standard deviations the ends are away below and above, where that is known better:
+        in place of :math:`t` and :math:`a`.
 
     Returns
     -------
@@ -106,8 +110,10 @@ def accelerated_ends(
     # An acceleration from few classes is unsure, and largest where the figure came out too high:
     # the end away from the long tail follows it half the way only.
     away = np.array([0.5, 1.0]) if skew >= 0 else np.array([1.0, 0.5])
-    at = np.array([-quantile, quantile]) + 2.0 * bias
-    at += away * skew * (2.0 * quantile**2 + 1.0)
+    at = np.array([-quantile, quantile]) + away * skew * (2.0 * quantile**2 + 1.0)
+    if reach is not None:
+        at = np.array([-reach[0], reach[1]])
+    at += 2.0 * bias
     if not smooth:
         low, high = np.quantile(values, ndtr(at))
         return float(low), float(high)

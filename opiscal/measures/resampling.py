@@ -8,9 +8,9 @@ import numpy as np
 from opiscal.errors import UsageError
 from opiscal.measures.calibration_range import CalibrationRange, RangeSpec
 from opiscal.measures.class_curves import EpsilonChoice, UtilityNoise
-from opiscal.measures.class_influence import RateVariance, rate_variance
 from opiscal.measures.opis import check_epsilon
 from opiscal.measures.rate_intervals import check_confidence
+from opiscal.measures.rate_variance import RateVariance, rate_variance
 from opiscal.measures.rates import Pool, rate_curve
 from opiscal.measures.replicate_curves import replicate_curves
 from opiscal.measures.replicate_ends import LARGEST_SKEW, accelerated_ends, plain_ends
@@ -114,7 +114,8 @@ def resampled_intervals(
     with :math:`t` the quantiles of Student's law, :math:`z_0` the median bias of the
     replicates and :math:`l_i` what class ``i`` moves the figure by: Efron's accelerated interval,
     for weights that are not skewed themselves. For thresholds and the EER ``a`` is 0: their rates
-    move on the scale of log odds, where they are not skewed. Of the thresholds of highest utility,
+    move on the scale of log odds; a threshold for a rate reaches as far as the interval of that
+    rate (`RateVariance.reach`). Of the thresholds of highest utility,
     which jump from place to place, the plain quantiles are taken.
 
     Parameters
@@ -186,6 +187,7 @@ def resampled_intervals(
     values = read.figures(curves.replicates, far, frr)
     base = read.figures(curves.base, far, frr)
     share = 0.5 + confidence / 2
+    reaches = [rate.reach(rate.distance, share) for rate in rates]
 
     def interval(name: str, low: float = -np.inf, high: float = np.inf) -> Interval:
         return found(name, None, low, high)
@@ -199,8 +201,18 @@ def resampled_intervals(
             # Rates are moved on the scale of their log odds, which has their skewness.
             skew = LARGEST_SKEW if name in _SKEWED else 0.0
             sums, pivots = curves.sums, curves.pivots
-            ends = accelerated_ends(values[figure], value, sums, pivots, share, skew)
+            reach = threshold_reach(name, value)
+            ends = accelerated_ends(values[figure], value, sums, pivots, share, skew, reach)
         return min(max(min(ends[0], value), low), high), max(min(max(ends[1], value), high), low)
+
+    def threshold_reach(name: str, value: float) -> tuple[float, float] | None:
+        """As far as that of the rate: a threshold is the lower the higher FAR, or the lower FRR."""
+        rate = spec.kind if name in ("range_low", "range_high") else name
+        if rate not in ("far", "frr"):
+            return None
+        reach = reaches[0] if rate == "far" else reaches[1]
+        below, above = (float(np.interp(value, rates[0].distance, end)) for end in reach)
+        return (above, below) if rate == "far" else (below, above)
 
     def thresholds(name: str, targets: Sequence[float]) -> tuple[tuple[float, Interval], ...]:
         return tuple((x, found(name, x, 0.0, np.inf)) for x in targets)

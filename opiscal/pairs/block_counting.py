@@ -79,6 +79,7 @@ class BlockCounting:
             accepted=np.empty(TILE_COLS, np.uint32),
             squares=np.zeros(edges, np.int64),
             products=np.zeros(edges, np.int64),
+            accepted_of_pairs=self.tally.accepted_of_pairs,
         )
 
     def pooled(self, pool: Pool, by_class: np.ndarray) -> np.ndarray:

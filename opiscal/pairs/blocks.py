@@ -15,6 +15,8 @@ TILE_ROWS, TILE_COLS = 1024, 512
 # Positives are few, in few stretches of rows: smaller blocks share them out evenly.
 _POSITIVE_SHARE, _POSITIVES_LEAST = 3, 256
 _FEWEST_MEAN_ROWS = 4
+# With more classes what is worked out from their single pairs hardly matters, and takes memory.
+_MOST_CLASSES_BY_PAIR = 700
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,14 +112,26 @@ def cut_between_classes(
     return cuts
 
 
-def sums_class_pairs(classes: ClassOrder) -> bool:
-    """Whether pairs are summed up by class pair.
+def keeps_class_pairs(classes: ClassOrder) -> bool:
+    """Whether the accepted pairs of every two classes are kept while counting.
 
-    All pairs of any two classes must be in one tile. And classes must not be so small that there
-    are about as many class pairs as pairs: 10,000 classes of two rows would take a sixth longer.
+    All rows of a class must be in one row of tiles, and there must be room.
     """
     sizes = classes.class_rows
-    return bool(sizes.size) and sizes.max() <= TILE_COLS and sizes.mean() >= _FEWEST_MEAN_ROWS
+    return 0 < sizes.size <= _MOST_CLASSES_BY_PAIR and sizes.max() <= TILE_ROWS
+
+
+def sums_class_pairs(classes: ClassOrder) -> bool:
+    """Whether the squares of the accepted pairs of every two classes are summed up.
+
+    Either because they are kept, or because all pairs of any two classes are in one tile. Nor must
+    classes be so small that there are about as many class pairs as pairs: 10,000 classes of two
+    rows would take a sixth longer.
+    """
+    sizes = classes.class_rows
+    if sizes.size == 0 or sizes.mean() < _FEWEST_MEAN_ROWS:
+        return False
+    return keeps_class_pairs(classes) or bool(sizes.max() <= TILE_COLS)
 
 
 def block_rows(rows: int) -> int:

@@ -29,11 +29,17 @@ class ClassPairSums:
         the calibration range.
     squares, products : int64 arrays of shape (Q,)
         The sums of ``A^2`` and of ``A M``.
+    by_accepted, by_pairs : int64 arrays of shape (T, Q), optional
+        For each scored class the sums over the other scored ones of ``A_ij A_j`` and ``A_ij M_j``,
+        where ``A_ij`` pairs of the two are accepted, and ``A_j`` of all ``M_j`` of the other. None
+        for more than 700 classes, or a class of more than 1,024 rows.
     """
 
     edge: Counts
     squares: Counts
     products: Counts
+    by_accepted: Counts | None = None
+    by_pairs: Counts | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +71,8 @@ class PairCounts:
         Sums over the rows of a class of ``p^2``, ``n^2`` and ``p n``, where ``p`` and ``n`` are the
         accepted positives and negatives of the row.
     class_pairs : ClassPairSums, optional
-        None where a class has more than 512 rows, or classes fewer than four on the average.
+        None where a class has more than 512 rows (of up to 700 classes: 1,024), or classes have
+        fewer than four on the average.
     within_groups : tuple of (group, PairCounts)
         The same for the pairs with both ends in one group, on the same edges. Empty without groups.
     """

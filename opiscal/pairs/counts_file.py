@@ -29,7 +29,7 @@ _EDGE_ARRAYS = ("distance", "class_edge", "moment_edge")
 _POOL_ARRAYS = ("pool_positive", "pool_negative")
 _CLASS_ARRAYS = ("class_positive", "class_negative")
 _MOMENT_ARRAYS = ("positive_squares", "negative_squares", "products")
-_CLASS_PAIR_ARRAYS = ("squares", "products")
+_CLASS_PAIR_ARRAYS = ("squares", "products", "by_accepted", "by_pairs")
 _RISING_ARRAYS = (*_POOL_ARRAYS, *_CLASS_ARRAYS, *_MOMENT_ARRAYS)
 
 # A zip notes when each member was written; always the same time, or no two files would be equal.
@@ -132,6 +132,10 @@ def read_meta(file: Path) -> dict[str, str]:
         return dict(_read_header(archive, file)["meta"])
 
 
+def _class_pair_arrays(sums: ClassPairSums) -> list[str]:
+    return [name for name in _CLASS_PAIR_ARRAYS if getattr(sums, name) is not None]
+
+
 def _prefix(group: int) -> str:
     return f"within_groups/{group}/"
 
@@ -141,7 +145,7 @@ def _header(counts: PairCounts) -> dict[str, Any]:
         "metric": counts.metric,
         "rows": counts.rows,
         "distractors": counts.distractors,
-        "class_pairs": counts.class_pairs is not None,
+        "class_pairs": [] if counts.class_pairs is None else _class_pair_arrays(counts.class_pairs),
     }
 
 
@@ -167,7 +171,7 @@ def _write_record(
         _write(archive, prefix + name, _steps(getattr(counts, name), name))
     if (sums := counts.class_pairs) is not None:
         _write(archive, prefix + "class_pair_edge", sums.edge)
-        for name in _CLASS_PAIR_ARRAYS:
+        for name in _class_pair_arrays(sums):
             _write(archive, prefix + "class_pair_" + name, _steps(getattr(sums, name), name))
 
 
@@ -289,21 +293,26 @@ def _read_record(
         distractors=int(distractors),
         labels=tuple(labels),
         class_rows=class_rows,
-        class_pairs=_read_class_pairs(archive, prefix) if header["class_pairs"] else None,
+        class_pairs=_read_class_pairs(archive, prefix, header["class_pairs"], len(labels)),
         within_groups=groups,
         **edges,
         **arrays,
     )
 
 
-def _read_class_pairs(archive: zipfile.ZipFile, prefix: str) -> ClassPairSums:
+def _read_class_pairs(
+    archive: zipfile.ZipFile, prefix: str, names: list[str], classes: int
+) -> ClassPairSums | None:
+    if not names:
+        return None
     edge = _read(archive, prefix + "class_pair_edge")
     sums = {}
-    for name in _CLASS_PAIR_ARRAYS:
+    for name in names:
         steps = _read(archive, prefix + "class_pair_" + name)
-        if steps.shape != edge.shape or steps.dtype.kind != "u":
-            _wrong(f"{name} of class pairs of shape {steps.shape}, not {edge.shape}")
-        sums[name] = np.cumsum(steps, dtype=np.int64)
+        shape = (classes, edge.size) if name.startswith("by") else edge.shape
+        if steps.shape != shape or steps.dtype.kind != "u":
+            _wrong(f"{name} of class pairs of shape {steps.shape}, not {shape}")
+        sums[name] = np.cumsum(steps, axis=-1, dtype=np.int64)
     return ClassPairSums(edge, **sums)
 
 

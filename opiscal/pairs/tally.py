@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from opiscal.data.embedding_set import Label, Metric
 from opiscal.errors import UsageError
-from opiscal.pairs.blocks import sums_class_pairs
+from opiscal.pairs.blocks import keeps_class_pairs, sums_class_pairs
 from opiscal.pairs.counts import (
     ClassCounts,
     ClassPairSums,
@@ -41,7 +41,11 @@ class Tally:
         The pairs of each row, by moment edge.
     class_pairs : int64 array of shape (2, Q), or None
         Sums over class pairs of ``A^2`` and ``A M`` at each class pair edge, of negatives; None
-        where `opiscal.pairs.blocks.sums_class_pairs` says no.
+        where `opiscal.pairs.blocks.sums_class_pairs` says no. Of two scored classes only without
+        `accepted_of_pairs`.
+    accepted_of_pairs : uint32 array of shape (Q, T, T)
+        Accepted pairs of two scored classes at each class pair edge, the first class of the two by
+        row; of shape (0, 0, 0) where `opiscal.pairs.blocks.keeps_class_pairs` says no.
     best : float64 array of shape (rows,)
         Half squared distance of each row's nearest positive; infinite where none was counted.
     best_order : int64 array of shape (rows,)
@@ -59,6 +63,7 @@ class Tally:
     row_positive: NDArray[np.uint32]
     row_negative: NDArray[np.uint32]
     class_pairs: Counts | None
+    accepted_of_pairs: NDArray[np.uint32]
     best: NDArray[np.float64]
     best_order: Counts
     rank: NDArray[np.int32]
@@ -76,6 +81,8 @@ class Tally:
             np.zeros(per_class, np.int32) if small else np.zeros(per_class, np.int64)
             for _ in range(2)
         ]
+        summed, pair_edges = sums_class_pairs(rows.classes), lattice.class_pair_edge.size
+        kept = summed and keeps_class_pairs(rows.classes)
         return cls(
             lattice=lattice,
             class_rows=sizes,
@@ -85,10 +92,9 @@ class Tally:
             class_negative=histograms[1],
             row_positive=np.zeros(per_row, np.uint32),
             row_negative=np.zeros(per_row, np.uint32),
-            class_pairs=(
-                np.zeros((2, lattice.class_pair_edge.size), np.int64)
-                if sums_class_pairs(rows.classes)
-                else None
+            class_pairs=np.zeros((2, pair_edges), np.int64) if summed else None,
+            accepted_of_pairs=np.zeros(
+                (pair_edges, sizes.size, sizes.size) if kept else (0, 0, 0), np.uint32
             ),
             best=np.full(rows.rows, np.inf),
             best_order=np.full(rows.rows, _NOWHERE, np.int64),
@@ -125,6 +131,7 @@ class Tally:
         self.row_negative += other.row_negative
         if self.class_pairs is not None and other.class_pairs is not None:
             self.class_pairs += other.class_pairs
+            self.accepted_of_pairs += other.accepted_of_pairs
         self.rank += other.rank
         everything = np.arange(self.best.size)
         self.offer_best(everything, other.best, other.best_order)
@@ -173,7 +180,7 @@ class Tally:
             positive_squares=squares[0],
             negative_squares=squares[1],
             products=squares[2],
-            class_pairs=self._class_pair_sums(lattice),
+            class_pairs=self._class_pair_sums(rows, lattice),
         )
 
     def ranks(self, rows: SortedRows, cap: int) -> NeighbourRanks:
@@ -182,14 +189,27 @@ class Tally:
         in_reading = np.argsort(rows.read_order[:scored])
         return NeighbourRanks(rank=self.rank[:scored][in_reading], cap=cap)
 
-    def _class_pair_sums(self, lattice: Lattice) -> ClassPairSums | None:
+    def _class_pair_sums(self, rows: SortedRows, lattice: Lattice) -> ClassPairSums | None:
+        """To be called when the classes' accepted pairs are final."""
         if self.class_pairs is None:
             return None
-        return ClassPairSums(
-            edge=lattice.moment_edge[lattice.class_pair_edge],
-            squares=self.class_pairs[0],
-            products=self.class_pairs[1],
-        )
+        edge = lattice.moment_edge[lattice.class_pair_edge]
+        squares, products = self.class_pairs
+        if self.accepted_of_pairs.size == 0:
+            return ClassPairSums(edge, squares, products)
+        sizes = rows.classes.class_rows
+        by_accepted, by_pairs = np.zeros((2, sizes.size, edge.size), np.int64)
+        weights = np.stack([sizes, sizes * (rows.rows - sizes), 0 * sizes], axis=1).astype(float)
+        for q, of_pairs in enumerate(self.accepted_of_pairs):
+            # Whole numbers, and exact below 2^53.
+            upper = of_pairs.astype(np.float64)
+            weights[:, 2] = self.class_negative[:, edge[q]]
+            later = upper @ weights
+            both = later + upper.T @ weights
+            by_pairs[:, q], by_accepted[:, q] = both[:, 1:].T
+            squares[q] += int(np.vdot(upper, upper))
+            products[q] += int(weights[:, 0] @ later[:, 0])
+        return ClassPairSums(edge, squares, products, by_accepted, by_pairs)
 
     def _squares(self, class_rows: Counts) -> tuple[Counts, Counts, Counts]:
         shape = (class_rows.size, self.row_positive.shape[1])

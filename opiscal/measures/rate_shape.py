@@ -1,0 +1,163 @@
+"""The shape of a rate's scatter: how far it is from the normal law when classes are drawn anew."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import stdtrit
+
+from opiscal.measures.class_influence import ClassInfluence, Rate, class_rates
+from opiscal.measures.class_pairs import class_pair_pull, class_pair_squares
+from opiscal.measures.rates import Floats, Pool
+from opiscal.pairs.counts import PairCounts
+
+# With more degrees of freedom Student's law is the normal one to six digits; with fewer its
+# quantiles say that the variance is unsure, not how far the rate may be.
+_MOST_FREEDOM, _FEWEST_FREEDOM = 1e7, 4.0
+# A class of more of the pairs leaves too few to tell what the rate would be without it.
+_LARGEST_SHARE = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class RateShape:
+    r"""How the scatter of a rate differs from the normal law, at every class edge.
+
+    With ``R_i`` the centred errors of class ``i``, ``G_ij`` those of a class pair, and
+    ``V = sum R_i^2``:
+
+    Attributes
+    ----------
+    skewness : float64 array of shape (C,)
+        ``sum R_i^3 / V^(3/2)``: of classes that move the rate one by one.
+    curvature : float64 array of shape (C,)
+        ``sum R_i G_ij R_j / V^(3/2)``: of two classes that move it together. 0 where the single
+        class pairs are not known.
+    freedom : float64 array of shape (C,), at least 4
+        Degrees of freedom of the variance, ``2 V^2 / (u sum H_i^2)`` with ``H_i = R_i^2 +
+        2 sum_j G_ij R_j - 3 V s_i`` what class ``i`` moves it by beyond what a class of its size
+        does, ``s_i = M_i^2 / sum M_j^2``. Where all scatter is that of single class pairs the
+        squares of first-order moves are three times the variance: ``u = 1 - 2/3 min(1, S / (V -
+        S))``. Without single class pairs, and for FRR, ``H_i = R_i^2 - V / T`` and ``u = 1``. As
+        many as there are classes where they scatter normally each for itself; fewer where a few
+        classes make most of it, or meet one another much.
+    leverage : float64 array of shape (C,), at least 1
+        By how much more the rate scatters than its variance says, because a class of many pairs
+        pulls the rate towards itself: ``sqrt(sum (R_i / (1 - M_i / M))^2 / V)``, as if each class
+        had been left out. 1 for FAR, whose pairs have two classes.
+    """
+
+    skewness: Floats
+    curvature: Floats
+    freedom: Floats
+    leverage: Floats
+
+    def reach(self, rate: Floats, number: Floats, share: float) -> tuple[Floats, Floats]:
+        r"""How many standard deviations an interval reaches below and above the rate.
+
+        With ``t`` Student's quantile, ``g`` the skewness and ``q`` the curvature, the terms of the
+        Edgeworth expansion of a studentized sum over pairs of classes:
+
+        .. math:: t \pm \Delta, \qquad
+                  \Delta = g \frac{2 t^2 + 1}{6} + q \frac{t^2 + 1}{2} - w \frac{t^2}{2}
+
+        less what the Wilson interval does by itself, whose ends lie ``w t^2 / 2`` higher,
+        ``w = (1 - 2 p) / sqrt(p (1 - p) n)``; all that times the leverage. The upper end is not
+        moved down, nor by more than ``t`` up, the lower one at most to the half.
+
+        Parameters
+        ----------
+        rate, number : float64 arrays of shape (C,)
+            The rate and its effective number of pairs at the class edges.
+        share : float
+            Of the law below the upper end.
+
+        Returns
+        -------
+        pair of float64 arrays of shape (C,)
+        """
+        times = stdtrit(self.freedom, share)
+        spread = np.sqrt(rate * (1.0 - rate) * number)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            wilson = np.where(spread > 0, (1.0 - 2.0 * rate) / spread, 0.0)
+        square = times**2
+        shift = self.skewness * (2.0 * square + 1.0) / 6.0 + self.curvature * (square + 1.0) / 2.0
+        shift = np.clip(shift - wilson * square / 2.0, 0.0, times)
+        below, above = np.maximum(times - shift, 0.5 * times), times + shift
+        return below * self.leverage, above * self.leverage
+
+
+NORMAL = RateShape(np.zeros(1), np.zeros(1), np.full(1, _MOST_FREEDOM), np.ones(1))
+
+
+def rate_shape(
+    counts: PairCounts,
+    rate: Rate,
+    pool: Pool,
+    p: Floats,
+    influence: ClassInfluence,
+    sure: NDArray[np.int64],
+) -> RateShape:
+    """The shape of the scatter of FAR or FRR at every class edge.
+
+    Parameters
+    ----------
+    counts : PairCounts
+    rate : "far" or "frr"
+    pool : "pairs" or "classes"
+    p : float64 array of shape (C,)
+        The rate at the class edges.
+    influence : ClassInfluence
+    sure : int64 array
+        The class edges with accepted and rejected pairs enough; others get what the nearest has.
+
+    References
+    ----------
+    Hall, On the removal of skewness by transformation, JRSS B 1992; Helmers, On the Edgeworth
+    expansion and the bootstrap approximation for a studentized U-statistic, Annals of Statistics
+    1991; Satterthwaite, Biometrics Bulletin 1946, for the degrees of freedom.
+    """
+    share = np.minimum(influence.weight, _LARGEST_SHARE)[:, None]
+    squares, cubes, fourths, spread = np.zeros((4, p.size))
+    for part, rates in class_rates(counts, rate):
+        moved = influence.weight[part, None] * (rates - p)
+        square = np.square(moved)
+        squares += square.sum(axis=0)
+        cubes += (square * moved).sum(axis=0)
+        fourths += np.square(square).sum(axis=0)
+        spread += np.square(moved / (1.0 - share[part])).sum(axis=0)
+    at = counts.class_distance
+
+    def carried(values: Floats, edge: NDArray[np.int64] = sure) -> Floats:
+        return np.asarray(np.interp(at, at[edge], values))
+
+    with np.errstate(invalid="ignore", divide="ignore"):
+        skewness = carried(np.nan_to_num(cubes / squares**1.5)[sure])
+        leverage = carried(np.sqrt(np.nan_to_num(spread / squares, nan=1.0))[sure])
+        unsure = carried(np.nan_to_num(fourths / squares**2 - 1.0 / counts.classes)[sure])
+    none = np.zeros(p.size)
+    if rate == "frr":
+        return RateShape(skewness, none, _freedom(unsure), leverage)
+    pull = class_pair_pull(counts, p) if pool == "pairs" else None
+    inside = np.zeros(0, bool) if pull is None else np.isin(pull[0], sure) & (squares[pull[0]] > 0)
+    if pull is None or not inside.any():
+        return RateShape(skewness, none, _freedom(unsure), none + 1.0)
+    edge, pulled = pull[0][inside], pull[1][:, inside] / counts.negative**2
+    rates = np.concatenate([of_part for _, of_part in class_rates(counts, rate, edge)])
+    moved = influence.weight[:, None] * (rates - p[edge])
+    whole = squares[edge]
+    of_size = np.square(influence.weight) / np.square(influence.weight).sum()
+    of_variance = np.square(moved) + 2.0 * pulled - 3.0 * whole * of_size[:, None]
+    of_pairs = class_pair_squares(counts)[inside] / counts.negative**2
+    single = np.minimum(of_pairs / np.maximum(whole - of_pairs, 1e-300), 1.0)
+    unsure = np.square(of_variance).sum(axis=0) / whole**2 * (1.0 - 2.0 / 3.0 * single)
+    return RateShape(
+        skewness,
+        carried((moved * pulled).sum(axis=0) / whole**1.5, edge),
+        _freedom(carried(unsure, edge)),
+        none + 1.0,
+    )
+
+
+def _freedom(unsure: Floats) -> Floats:
+    """Degrees of freedom from the squared relative deviation of a variance."""
+    return np.clip(2.0 / np.maximum(unsure, 2.0 / _MOST_FREEDOM), _FEWEST_FREEDOM, _MOST_FREEDOM)
