@@ -36,6 +36,7 @@ from opiscal.data.von_mises_fisher import (
 )
 from opiscal.measures.calibration_range import RangeSpec, find_range
 from opiscal.measures.class_curves import UtilityNoise
+from opiscal.measures.corrected_opis import corrected_opis
 from opiscal.measures.guarantee import guaranteed_edge
 from opiscal.measures.noise import utility_noise
 from opiscal.measures.operating_points import edge_for_far
@@ -199,7 +200,6 @@ def measure(world: World, counts: PairCounts, seed: int) -> Drawn:
     about = counts.moment_distance
     about = about[(about > 0.9 * calibration.low) & (about < 1.1 * calibration.high)]
     noise = UtilityNoise(about, utility_noise(counts, about, utility))
-    known = ~np.isnan(noise.variance).any(axis=1)
     found = resampled_intervals(
         counts, utility, spec, calibration, far=FARS, noise=noise, seed=seed
     )
@@ -219,16 +219,8 @@ def measure(world: World, counts: PairCounts, seed: int) -> Drawn:
         broken[far] = None if safe is None else bool(world.far(curve.distance[[safe]])[0] > far)
     mean = float(mean_over_range(curves, weights).mean())
     figures["mean utility"] = (mean, *found.mean_utility)
-    own = curves[known]
-    spread = np.square(own - own.mean(axis=0)).mean(axis=0) @ weights
-    noise_at = (
-        np.stack([np.interp(nodes, about, of_class) for of_class in noise.variance[known]]).mean(
-            axis=0
-        )
-        @ weights
-    )
-    if found.corrected_opis is not None:
-        value = float(spread - (1 - 1 / len(own)) * noise_at)
+    value = corrected_opis(counts, curves, nodes, weights, utility).corrected
+    if value is not None and found.corrected_opis is not None:
         figures["corrected OPIS"] = (value, *found.corrected_opis)
     return Drawn(figures, broken)
 

@@ -25,11 +25,12 @@ from opiscal.measures.rate_intervals import rate_intervals
 from opiscal.measures.rate_variance import rate_variance
 from opiscal.measures.rates import rate_curve
 from opiscal.measures.replicate_curves import replicate_curves
-from opiscal.measures.replicate_ends import accelerated_ends
+from opiscal.measures.replicate_ends import accelerated_ends, spread_ends
 from opiscal.measures.resampling import resampled_intervals
 from opiscal.measures.resampling_nodes import MovingEnds, place_nodes
 from opiscal.measures.threshold_interval import threshold_interval
 from opiscal.measures.utility import Utility, class_utility
+from opiscal.measures.utility_bias import utility_bias
 
 FARS = (0.1, 0.03, 0.01)
 
@@ -340,7 +341,11 @@ def test_corrected_opis_is_less_by_the_noise(counts):
     size = 5e-4
     noise = UtilityNoise(np.array([0.1, 9.0]), np.full((counts.classes, 2), size))
     found = resampled(counts, noise=noise)
-    # The same noise of every class moves both ends, and no more.
+    # The same noise of every class moves both ends, as does what bending adds, and no more.
+    calibration = find_range(rate_curve(counts), RangeSpec.parse("far=0.01:0.1"), "l2")
+    nodes = Integration().nodes(counts.moment_distance, calibration.low, calibration.high)
+    size += utility_bias(counts, Utility(), *nodes).spread
+    assert size > 1e-3
     assert found.corrected_opis == pytest.approx([end - size for end in plain.opis], rel=1e-6)
     none = UtilityNoise(np.array([0.1, 9.0]), np.full((counts.classes, 2), np.nan))
     assert resampled(counts, noise=none).corrected_opis is None
@@ -455,3 +460,34 @@ def test_a_threshold_reaches_as_far_as_the_rate_it_is_for():
         # The same interval, by replicates and by turning the intervals of the rate over.
         assert low == pytest.approx(inverted[0], abs=0.1 * wide)
         assert high == pytest.approx(inverted[1], abs=0.1 * wide)
+
+
+def test_ends_of_a_spread_are_those_of_a_skewed_scatter():
+    # Parts of classes that scatter normally, and what the formula makes of them by hand.
+    rng = np.random.default_rng(4)
+    parts = rng.standard_normal((200, 1)) ** 2
+    parts -= parts.mean()
+    sums = weighted_sums(parts.T @ parts, 2000, seed=0)
+    plain = 12.0 * float(np.sqrt((parts**2).sum()))
+    values = 0.7 * plain + sums.shift[:, 0]
+    low, high = spread_ends(
+        values, 0.7 * plain, plain, sums, parts.astype(np.float32)[:, sums.pivot], 0.975
+    )
+    moved = parts[:, 0]
+    squares = (moved**2).sum()
+    skew, ratio = (moved**3).sum() / squares**1.5, 1 / 12
+    unsure = moved**2 / squares - 1 / 200 - 2 * moved / plain
+    t = stdtrit(2 / (unsure**2).sum(), 0.975)
+    shift = skew * (2 * t**2 + 1) / 6 - ratio * t**2 / 2
+    assert 0 < shift < t / 2
+    for end, reach in ((low, shift - t), (high, shift + t)):
+        times = np.exp(2 * np.arcsinh(reach * ratio / 2))
+        assert end == pytest.approx(0.7 * plain + plain * (times - 1), rel=1e-4)
+
+
+def test_a_spread_of_nothing_has_the_plain_ends():
+    sums = weighted_sums(np.eye(2), 1000, seed=0)
+    same = np.full(1000, 0.25)
+    pivots = np.zeros((5, 2), np.float32)
+    for plain in (0.0, 0.5):
+        assert spread_ends(same, 0.25, plain, sums, pivots, 0.975) == (0.25, 0.25)

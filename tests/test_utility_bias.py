@@ -5,65 +5,101 @@ import itertools
 import numpy as np
 import pytest
 
-from opiscal.measures.calibration_range import CalibrationRange
-from opiscal.measures.class_curves import UtilityNoise
-from opiscal.measures.utility import Utility, precision_recall, sensitivity_specificity
-from opiscal.measures.utility_bias import mean_utility_bias
+from opiscal.measures.sampling_moments import FEWEST_ROWS
+from opiscal.measures.utility import Utility, class_utility
+from opiscal.measures.utility_bias import utility_bias
 from opiscal.pairs.counts import PairCounts
 
-RANGE = CalibrationRange("distance=0.5:0.5", 0.5, 0.5, (0.05, 0.05), (0.3, 0.3))
+FALSE = 3
 
 
-def counts(accepted, false=100):
-    """One edge; classes of 64 rows, so 2,016 positive pairs, with so many of them accepted."""
-    accepted = np.asarray(accepted)
-    sizes = np.full(accepted.size, 64)
-    edges, rows = np.array([0, 1]), int(sizes.sum())
-    own, other = sizes * (sizes - 1) // 2, sizes * (rows - sizes)
+def counts_of(samples):
+    """Classes given as a truth for each row: a pair is accepted where both rows say so.
+
+    One edge; every row accepts as many rows of other classes.
+    """
+    sizes = np.array([len(sample) for sample in samples])
+    said = np.array([sum(sample) for sample in samples])
+    rows, T = int(sizes.sum()), len(samples)
+    accepted, own = said * (said - 1) // 2, sizes * (sizes - 1) // 2
+    other = sizes * (rows - sizes)
+    edges = np.array([0, 1])
+    squares = [said * (said - 1) ** 2, sizes * FALSE**2, FALSE * said * (said - 1)]
+    whole = [sizes * (sizes - 1) ** 2, sizes * (rows - sizes) ** 2,
+             sizes * (sizes - 1) * (rows - sizes)]  # fmt: skip
     return PairCounts(
-        "cosine", rows, 0, tuple(range(accepted.size)), sizes, np.array([0.5, 2.0]), edges, edges,
-        np.array([accepted.sum(), own.sum()]),
-        np.array([false * accepted.size // 2, other.sum() // 2]),
-        np.stack([accepted, own], axis=1), np.stack([np.full(accepted.size, false), other], axis=1),
-        *np.zeros((3, accepted.size, 2), int),
+        "cosine", rows, 0, tuple(range(T)), sizes, np.array([0.5, 2.0]), edges, edges,
+        np.array([accepted.sum(), own.sum()]), np.array([sizes.sum() * FALSE, other.sum()]) // 2,
+        np.stack([accepted, own], axis=1), np.stack([sizes * FALSE, other], axis=1),
+        *(np.stack(pair, axis=1) for pair in zip(squares, whole, strict=True)),
     )  # fmt: skip
 
 
-def utility_at(found, sens, utility):
-    negatives = found.negatives_of_class[0]
+def all_samples(rows, share_of_four):
+    """Every sample of so many rows, each as often as it is drawn; a row says yes so often in 4."""
+    coin = [True] * share_of_four + [False] * (4 - share_of_four)
+    return list(itertools.product(coin, repeat=rows))
+
+
+def biases(counts, truth, utility):
+    """The exact bias at the edge, for classes whose true sensitivities are known, and the model."""
+    measured = class_utility(counts, [0.5], utility)[:, 0]
+    exact = np.array([true_utility(counts, i, s, utility) for i, s in enumerate(truth)])
+    return measured - exact, utility_bias(counts, utility, [0.5], [1.0])
+
+
+def true_utility(counts, index, sens, utility):
+    far = counts.class_negative[index, 0] / counts.negatives_of_class[index]
+    square = utility.c**2
     if utility.kind == "sensitivity-specificity":
-        return sensitivity_specificity(sens, 1 - 100 / negatives, utility.c)
-    whole = found.positives_of_class[0]
-    return precision_recall(sens * whole, (1 - sens) * whole, 100, utility.c)
+        return (1 + square) * (1 - far) * sens / (square * (1 - far) + sens)
+    odds = counts.negatives_of_class[index] / counts.positives_of_class[index]
+    return (1 + square) * sens / (square + sens + odds * far)
 
 
 @pytest.mark.parametrize("kind", ["sensitivity-specificity", "precision-recall"])
-@pytest.mark.parametrize("c", [0.5, 1.0, 2.0])
-def test_it_is_the_bias_of_an_enumerated_sample(kind, c):
-    # Sensitivity is 0.6 or 0.8 by the toss of each of four coins: all outcomes, equally likely.
-    utility, found = Utility(kind, c), counts([1411, 1411])
-    whole = found.positives_of_class[0]
-    outcomes = [0.6 + 0.05 * sum(toss) for toss in itertools.product([0, 1], repeat=4)]
-    values = np.array([float(utility_at(found, s, utility)) for s in outcomes])
-    centre = float(np.mean(outcomes))
-    bias = values.mean() - float(utility_at(found, centre, utility))
-    assert bias < 0
-    noise = UtilityNoise(np.array([0.5]), np.full((2, 1), values.var()))
-    assert 1411 / whole == pytest.approx(centre, abs=1e-3)
-    assert mean_utility_bias(found, utility, noise, RANGE) == pytest.approx(bias, rel=0.05)
+@pytest.mark.parametrize(("rows", "share", "c"), [(4, 3, 1.0), (5, 3, 2.0), (5, 3, 0.5)])
+def test_it_is_the_bias_over_all_samples(kind, rows, share, c):
+    samples = all_samples(rows, share)
+    counts = counts_of(samples)
+    moved, found = biases(counts, [(share / 4) ** 2] * len(samples), Utility(kind, c))
+    assert moved.mean() < -0.005
+    assert found.mean == pytest.approx(moved.mean(), rel=0.12)
+    # All classes are alike: none is farther from its truth than another.
+    assert abs(found.spread) < 1e-3
 
 
-def test_without_noise_there_is_no_bias():
-    found = counts([1400, 1500])
-    for variance in (np.zeros((2, 1)), np.full((2, 1), np.nan)):
-        noise = UtilityNoise(np.array([0.5]), variance)
-        assert mean_utility_bias(found, Utility(), noise, RANGE) == 0.0
+def test_classes_of_two_rows_are_biased_the_most():
+    # Of classes of two rows one pair is all that is known: a coin, exactly.
+    small = all_samples(2, 3) * 16
+    counts = counts_of([*all_samples(4, 3), *small])
+    moved, found = biases(counts, [9 / 16] * counts.classes, Utility())
+    assert moved[256:].mean() < 1.5 * moved[:256].mean() < 0
+    assert found.mean == pytest.approx(moved.mean(), rel=0.1)
 
 
-def test_classes_without_noise_are_taken_to_be_as_biased_as_the_others():
-    found = counts([1400, 1400, 1400])
-    some = UtilityNoise(np.array([0.5]), np.array([[0.01], [np.nan], [0.01]]))
-    all_ = UtilityNoise(np.array([0.5]), np.full((3, 1), 0.01))
-    one, other = (mean_utility_bias(found, Utility(), noise, RANGE) for noise in (some, all_))
-    assert one == pytest.approx(other)
-    assert one < 0
+def test_classes_that_differ_are_driven_apart():
+    # Two kinds of classes of five rows. The lower one loses more by bending.
+    low, high = all_samples(5, 3), all_samples(5, 4)
+    counts = counts_of([*low, *high])
+    truth = [9 / 16] * len(low) + [1.0] * len(high)
+    moved, found = biases(counts, truth, Utility())
+    true = np.array([true_utility(counts, i, s, Utility()) for i, s in enumerate(truth)])
+    # Means of the measured utilities, kind by kind.
+    means = true + np.repeat([moved[: len(low)].mean(), moved[len(low) :].mean()], len(low))
+    apart = means.var() - true.var()
+    assert apart > 0.005
+    assert found.spread == pytest.approx(apart, rel=0.35)
+
+
+def test_without_scatter_there_is_no_bias():
+    for samples in ([(True,) * 5] * 12, [(False,) * 6] * 11):
+        found = utility_bias(counts_of(samples), Utility(), [0.5], [1.0])
+        assert (found.mean, found.spread) == (0.0, 0.0)
+
+
+def test_without_a_class_of_four_rows_nothing_is_known():
+    assert FEWEST_ROWS == 4
+    counts = counts_of(all_samples(3, 2))
+    found = utility_bias(counts, Utility(), [0.5], [1.0])
+    assert (found.mean, found.spread) == (0.0, 0.0)

@@ -9,7 +9,7 @@ from opiscal.measures.rates import Floats
 
 # A mean of so few so skewed parts has no good interval; beyond this the replicates say nothing.
 LARGEST_SKEW, _LARGEST_BIAS = 0.15, 0.5
-_FEWEST_FREEDOM = 2.0
+_FEWEST_FREEDOM, _FEWEST_OF_SPREAD = 2.0, 4.0
 # Part of the variance that a smooth figure may keep beside its course along its own direction.
 _MOST_ROUGH = 0.1
 
@@ -85,12 +85,10 @@ def accelerated_ends(
     transformation, JRSS B 1992.
     """
     variance = float(values.var())
-    # Directions are uncorrelated and of variance 1: products with them are a regression.
-    moves = sums.direction.T @ (values - values.mean()) / values.size
+    moves, of_class = _moves(values, sums, pivots)
     length = float(np.sqrt(np.square(moves).sum()))
     if variance <= 0 or length**2 <= 1e-24 * max(variance, 1e-300):
         return plain_ends(values, share)
-    of_class = (pivots @ (sums.to_class @ moves).astype(np.float32)).astype(np.float64)
     squares = float(np.square(of_class).sum())
     skew, freedom = 0.0, float(len(pivots))
     if squares > 0:
@@ -120,3 +118,68 @@ def accelerated_ends(
     wider = np.sqrt(1.0 + rest / max(variance - rest, 1e-300))
     low, high = np.sort(np.vander(at * wider, 4, increasing=True) @ course)
     return float(low), float(high)
+
+
+def spread_ends(
+    values: Floats,
+    value: float,
+    plain: float,
+    sums: WeightedSums,
+    pivots: NDArray[np.float32],
+    share: float,
+) -> tuple[float, float]:
+    r"""Ends for a variance over classes: the larger it comes out by chance, the more it scatters.
+
+    With :math:`P` the plain variance, :math:`r` the deviation of the replicates over
+    it, and :math:`x` the value, which is `P` or what is left of it without noise,
+
+    .. math:: x + P \left(e^{2 \operatorname{arsinh}((\Delta \pm t) r / 2)} - 1\right), \qquad
+              \Delta = g \frac{2 t^2 + 1}{6} - r \frac{t^2}{2}, \qquad
+              g = \frac{\sum_i l_i^3}{(\sum_i l_i^2)^{3/2}}
+
+    the Wilson ends of a rate of as much relative scatter, where :math:`l_i` is what class ``i``
+    moves it by, and :math:`t` the quantile of Student's law with ``2 / sum (l_i^2 / V - 1 / T -
+    2 l_i / P)^2`` degrees of freedom, ``V = sum l_i^2``: of the squared relative deviation. As for
+    rates (`RateShape.reach`) no end is moved down.
+
+    Parameters
+    ----------
+    values : float64 array of shape (B,)
+    value, plain : float
+        The figure with every weight 1, and the plain variance.
+    sums : WeightedSums
+    pivots : float32 array of shape (T, R)
+    share : float
+
+    Returns
+    -------
+    pair of float, the lower end first
+
+    References
+    ----------
+    Hall, On the removal of skewness by transformation, JRSS B 1992.
+    """
+    deviation = float(values.std())
+    of_class = _moves(values, sums, pivots)[1]
+    squares = float(np.square(of_class).sum())
+    if plain <= 0 or deviation <= 1e-12 * plain or squares <= 0:
+        return plain_ends(values, share)
+    unsure = np.square(of_class) / squares - 1.0 / len(pivots) - 2.0 * of_class / plain
+    freedom = max(2.0 / max(float(np.square(unsure).sum()), 1e-7), _FEWEST_OF_SPREAD)
+    times, ratio = float(stdtrit(freedom, share)), deviation / plain
+    skew = float((of_class**3).sum()) / squares**1.5
+    shift = skew * (2.0 * times**2 + 1.0) / 6.0 - ratio * times**2 / 2.0
+    shift = float(np.clip(shift, 0.0, times))
+    low, high = -max(times - shift, 0.5 * times), times + shift
+    ends = value + plain * np.expm1(2.0 * np.arcsinh(0.5 * ratio * np.array([low, high])))
+    return float(ends[0]), float(ends[1])
+
+
+def _moves(
+    values: Floats, sums: WeightedSums, pivots: NDArray[np.float32]
+) -> tuple[Floats, Floats]:
+    """How a figure moves along the directions, and with each class; shapes (R,) and (T,)."""
+    # Directions are uncorrelated and of variance 1: products with them are a regression.
+    moves = sums.direction.T @ (values - values.mean()) / values.size
+    of_class = (pivots @ (sums.to_class @ moves).astype(np.float32)).astype(np.float64)
+    return moves, of_class

@@ -8,16 +8,21 @@ import numpy as np
 from opiscal.errors import UsageError
 from opiscal.measures.calibration_range import CalibrationRange, RangeSpec
 from opiscal.measures.class_curves import EpsilonChoice, UtilityNoise
-from opiscal.measures.opis import check_epsilon
+from opiscal.measures.opis import Integration, check_epsilon
 from opiscal.measures.rate_intervals import check_confidence
 from opiscal.measures.rate_variance import RateVariance, rate_variance
 from opiscal.measures.rates import Pool, rate_curve
 from opiscal.measures.replicate_curves import replicate_curves
-from opiscal.measures.replicate_ends import LARGEST_SKEW, accelerated_ends, plain_ends
+from opiscal.measures.replicate_ends import (
+    LARGEST_SKEW,
+    accelerated_ends,
+    plain_ends,
+    spread_ends,
+)
 from opiscal.measures.replicate_readings import Readings
 from opiscal.measures.resampling_nodes import MovingEnds, place_nodes
 from opiscal.measures.utility import Utility
-from opiscal.measures.utility_bias import mean_utility_bias
+from opiscal.measures.utility_bias import utility_bias
 from opiscal.pairs.counts import PairCounts
 
 Interval = tuple[float, float]
@@ -25,7 +30,7 @@ Interval = tuple[float, float]
 REPLICATES = 2000
 """Replicates by default: ends of two seeds differ by less than 5 % of the width."""
 
-_SKEWED = ("mean_utility", "opis", "corrected_opis", "epsilon_opis")
+_SKEWED = ("mean_utility", "epsilon_opis")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +68,8 @@ class ResampledIntervals:
     eer : pair of float
         The equal error rate.
     mean_utility : pair of float
-        Over classes and range, with unlimited rows in each class: where noise is given, moved by
-        the bias of utility with few rows (`mean_utility_bias`).
+        Over classes and range, with unlimited rows in each class: moved by the bias of utility
+        with few rows (`utility_bias`).
     opis : pair of float
         Of the plain OPIS of many classes with as few rows each: noise included; at least 0.
     corrected_opis : pair of float or None
@@ -113,10 +118,12 @@ def resampled_intervals(
 
     with :math:`t` the quantiles of Student's law, :math:`z_0` the median bias of the
     replicates and :math:`l_i` what class ``i`` moves the figure by: Efron's accelerated interval,
-    for weights that are not skewed themselves. For thresholds and the EER ``a`` is 0: their rates
-    move on the scale of log odds; a threshold for a rate reaches as far as the interval of that
-    rate (`RateVariance.reach`). Of the thresholds of highest utility,
-    which jump from place to place, the plain quantiles are taken.
+    for weights that are not skewed themselves. OPIS has its ends on the scale of its logarithm
+    (`spread_ends`). For thresholds and the EER ``a`` is 0: their rates move on the scale of log
+    odds; a threshold for a rate reaches as far as the interval of that rate (`RateVariance.reach`).
+    Of the thresholds of highest utility, which jump from place to place, the plain quantiles are
+    taken. What few rows a class do to utility, beside noise, moves the intervals of mean utility
+    and of the corrected OPIS (`utility_bias`).
 
     Parameters
     ----------
@@ -197,6 +204,9 @@ def resampled_intervals(
         value = float(base[figure][0])
         if name in ("utility", "recommended"):
             ends = plain_ends(values[figure], share)
+        elif name in ("opis", "corrected_opis"):
+            plain = float(base["opis", None][0])
+            ends = spread_ends(values[figure], value, plain, curves.sums, curves.pivots, share)
         else:
             # Rates are moved on the scale of their log odds, which has their skewness.
             skew = LARGEST_SKEW if name in _SKEWED else 0.0
@@ -217,6 +227,12 @@ def resampled_intervals(
     def thresholds(name: str, targets: Sequence[float]) -> tuple[tuple[float, Interval], ...]:
         return tuple((x, found(name, x, 0.0, np.inf)) for x in targets)
 
+    at, weights = Integration().nodes(counts.moment_distance, calibration.low, calibration.high)
+    bias = utility_bias(counts, utility, at, weights)
+    corrected = None
+    if ("corrected_opis", None) in base:
+        low, high = interval("corrected_opis")
+        corrected = low - bias.spread, high - bias.spread
     return ResampledIntervals(
         confidence=confidence,
         replicates=replicates,
@@ -231,12 +247,10 @@ def resampled_intervals(
         range_high=interval("range_high"),
         eer=interval("eer", 0.0, 1.0),
         mean_utility=_less_bias(
-            interval("mean_utility", 0.0, 1.0),
-            float(base["mean_utility", None][0]),
-            0.0 if noise is None else mean_utility_bias(counts, utility, noise, calibration),
+            interval("mean_utility", 0.0, 1.0), float(base["mean_utility", None][0]), bias.mean
         ),
         opis=interval("opis", 0.0),
-        corrected_opis=interval("corrected_opis") if ("corrected_opis", None) in base else None,
+        corrected_opis=corrected,
         epsilon_opis=interval("epsilon_opis", 0.0, 1.0),
     )
 
