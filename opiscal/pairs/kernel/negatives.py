@@ -40,7 +40,7 @@ def tally_negatives(
     rows, cols : Side
         Counted into. Near pairs go into the pool and to both rows; every pair to both classes.
     class_pairs : ClassPairs
-        Where wanted, no class may reach over the end of a tile.
+        Where wanted, no class of rows may reach over the end of a tile.
     """
     stop_col = np.full(first_col.size, cols.slot.size)
     for t in range(bounds.shape[0]):
