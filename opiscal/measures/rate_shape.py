@@ -16,6 +16,7 @@ from opiscal.pairs.counts import PairCounts
 _MOST_FREEDOM, _FEWEST_FREEDOM = 1e7, 4.0
 # A class of more of the pairs leaves too few to tell what the rate would be without it.
 _LARGEST_SHARE = 0.5
+_EDGES = 48
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +109,8 @@ def rate_shape(
         The rate at the class edges.
     influence : ClassInfluence
     sure : int64 array
-        The class edges with accepted and rejected pairs enough; others get what the nearest has.
+        The class edges with accepted and rejected pairs enough; others get what the nearest has. It
+        is worked out at some fifty of them, and at those where single class pairs are known.
 
     References
     ----------
@@ -116,10 +118,12 @@ def rate_shape(
     expansion and the bootstrap approximation for a studentized U-statistic, Annals of Statistics
     1991; Satterthwaite, Biometrics Bulletin 1946, for the degrees of freedom.
     """
+    pull = class_pair_pull(counts, p) if rate == "far" and pool == "pairs" else None
+    looked = _thinned(sure, sure[:0] if counts.class_pairs is None else counts.class_pairs.edge)
     share = np.minimum(influence.weight, _LARGEST_SHARE)[:, None]
-    squares, cubes, fourths, spread = np.zeros((4, p.size))
-    for part, rates in class_rates(counts, rate):
-        moved = influence.weight[part, None] * (rates - p)
+    squares, cubes, fourths, spread = np.zeros((4, looked.size))
+    for part, rates in class_rates(counts, rate, looked):
+        moved = influence.weight[part, None] * (rates - p[looked])
         square = np.square(moved)
         squares += square.sum(axis=0)
         cubes += (square * moved).sum(axis=0)
@@ -127,24 +131,24 @@ def rate_shape(
         spread += np.square(moved / (1.0 - share[part])).sum(axis=0)
     at = counts.class_distance
 
-    def carried(values: Floats, edge: NDArray[np.int64] = sure) -> Floats:
+    def carried(values: Floats, edge: NDArray[np.int64] = looked) -> Floats:
         return np.asarray(np.interp(at, at[edge], values))
 
     with np.errstate(invalid="ignore", divide="ignore"):
-        skewness = carried(np.nan_to_num(cubes / squares**1.5)[sure])
-        leverage = carried(np.sqrt(np.nan_to_num(spread / squares, nan=1.0))[sure])
-        unsure = carried(np.nan_to_num(fourths / squares**2 - 1.0 / counts.classes)[sure])
+        skewness = carried(np.nan_to_num(cubes / squares**1.5))
+        leverage = carried(np.sqrt(np.nan_to_num(spread / squares, nan=1.0)))
+        unsure = carried(np.nan_to_num(fourths / squares**2 - 1.0 / counts.classes))
     none = np.zeros(p.size)
     if rate == "frr":
         return RateShape(skewness, none, _freedom(unsure), leverage)
-    pull = class_pair_pull(counts, p) if pool == "pairs" else None
-    inside = np.zeros(0, bool) if pull is None else np.isin(pull[0], sure) & (squares[pull[0]] > 0)
+    known = looked[squares > 0]
+    inside = np.zeros(0, bool) if pull is None else np.isin(pull[0], known)
     if pull is None or not inside.any():
         return RateShape(skewness, none, _freedom(unsure), none + 1.0)
     edge, pulled = pull[0][inside], pull[1][:, inside] / counts.negative**2
     rates = np.concatenate([of_part for _, of_part in class_rates(counts, rate, edge)])
     moved = influence.weight[:, None] * (rates - p[edge])
-    whole = squares[edge]
+    whole = squares[np.searchsorted(looked, edge)]
     of_size = np.square(influence.weight) / np.square(influence.weight).sum()
     of_variance = np.square(moved) + 2.0 * pulled - 3.0 * whole * of_size[:, None]
     of_pairs = class_pair_squares(counts)[inside] / counts.negative**2
@@ -156,6 +160,12 @@ def rate_shape(
         _freedom(carried(unsure, edge)),
         none + 1.0,
     )
+
+
+def _thinned(sure: NDArray[np.int64], always: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Some of the sure edges: the shape changes little from one to the next."""
+    some = np.unique(np.linspace(0, sure.size - 1, min(sure.size, _EDGES)).round().astype(np.int64))
+    return np.union1d(sure[some], np.intersect1d(sure, always))
 
 
 def _freedom(unsure: Floats) -> Floats:

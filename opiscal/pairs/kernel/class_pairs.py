@@ -44,10 +44,12 @@ def end_class(tile: Tile, stop: int, pairs: ClassPairs) -> None:
                 accepted[c] += added[c]
                 out[c] += accepted[c]
                 added[c] = np.uint32(0)
-        for c in range(kept, classes):
-            a = np.uint32(accepted[c] + added[c])
-            accepted[c], added[c] = a, np.uint32(0)
+        # Sliced, so that the loop begins at 0: otherwise it is not done by vectors.
+        accepted_rest, added_rest, rows_rest = accepted[kept:], added[kept:], col_rows[kept:]
+        for c in range(accepted_rest.size):
+            a = np.uint32(accepted_rest[c] + added_rest[c])
+            accepted_rest[c], added_rest[c] = a, np.uint32(0)
             squares += np.uint64(a) * np.uint64(a)
-            products += np.uint64(a) * np.uint64(col_rows[c])
+            products += np.uint64(a) * np.uint64(rows_rest[c])
         pairs.squares[e] += np.int64(squares)
         pairs.products[e] += np.int64(products) * rows
