@@ -140,7 +140,8 @@ def test_the_shape_of_the_scatter_is_that_of_the_class_pairs():
         skewness, curvature, freedom = far_shape(pairs)
         assert found.shape.skewness[edge] == pytest.approx(skewness, rel=1e-9)
         assert found.shape.curvature[edge] == pytest.approx(curvature, rel=1e-9)
-        assert found.shape.freedom[edge] == pytest.approx(max(freedom, 4.0), rel=1e-9)
+        limited = min(max(freedom, 4.0), counts.classes - 1.0)
+        assert found.shape.freedom[edge] == pytest.approx(limited, rel=1e-9)
         freedoms.append(freedom)
     assert max(freedoms) > 4
     np.testing.assert_array_equal(found.shape.leverage, 1.0)
@@ -150,6 +151,25 @@ def test_the_shape_of_the_scatter_is_that_of_the_class_pairs():
     np.testing.assert_array_equal(plain.skewness, found.shape.skewness)
     assert not plain.curvature.any()
     assert np.all(plain.freedom[edges] >= found.shape.freedom[edges])
+
+
+@pytest.mark.parametrize("classes", [2, 3, 5, 12])
+def test_few_classes_have_few_degrees_of_freedom(classes):
+    # Equal rates of equal classes: their scatter looks sure, but is of so few.
+    counts = counted(*toy([20] * classes, spread=0.8), "l2")
+    for rate in ("far", "frr"):
+        freedom = rate_variance(counts, rate).shape.freedom
+        assert np.all(freedom <= classes - 1)
+        assert np.all(freedom >= min(4, classes - 1))
+    at = rate_intervals(counts).at(float(np.median(counts.class_distance)))
+    assert 0 <= at.far_ci[0] <= at.far_ci[1] <= 1
+    assert 0 <= at.frr_ci[0] <= at.frr_ci[1] <= 1
+
+
+def test_sums_over_class_pairs_that_are_not_there_are_not_made_up():
+    counts = replace(counted(*toy([8] * 3), "l2"), class_pairs=None)
+    with pytest.raises(UsageError, match="class pairs of 3 classes"):
+        class_pair_squares(counts)
 
 
 def test_large_classes_pull_the_rate_towards_themselves():

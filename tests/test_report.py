@@ -167,6 +167,20 @@ def test_every_number_has_its_interval_around_it(options):
     assert document["differential"]["groups"] is None
 
 
+@pytest.mark.parametrize(("classes", "rows"), [(2, 3), (2, 40), (3, 6), (4, 8)])
+def test_thresholds_of_few_classes_lie_in_their_intervals(classes, rows):
+    rng = np.random.default_rng(100 * classes + rows)
+    ids = np.repeat(np.arange(classes), rows)
+    vectors = rng.standard_normal((classes, 6))[ids] + 0.8 * rng.standard_normal((ids.size, 6))
+    found = reported(vectors, ids.tolist(), range="far=0.05:0.3").to_dict()
+    points = [found["recommended_threshold"], *found["operating_points"]]
+    assert len(points) > 2
+    for point in points:
+        assert_holds(point["distance_ci"], point["distance"], 0.0, 2.0)
+        assert_holds(point["far_ci"], point["far"], 0.0, 1.0)
+        assert_holds(point["frr_ci"], point["frr"], 0.0, 1.0)
+
+
 def test_the_differential_equals_the_table_of_classes(report):
     found, table = report.differential, class_table(report)
     assert (found.far.cells, found.far.left_out) == (found.frr.cells, found.frr.left_out) == (10, 0)

@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from opiscal.errors import UsageError
 from opiscal.measures.rates import Floats
 from opiscal.pairs.counts import PairCounts
 
@@ -26,6 +27,11 @@ def class_pair_squares(counts: PairCounts) -> Floats:
     float64 array of shape (Q,), 0 or more
         At the class edges ``counts.class_pairs.edge``.
 
+    Raises
+    ------
+    UsageError
+        Without sums over class pairs.
+
     References
     ----------
     Fogliato, Patil and Perona, IJCV 2024, arXiv 2306.01198.
@@ -45,7 +51,10 @@ def class_pair_squares(counts: PairCounts) -> Floats:
     """
     sums = counts.class_pairs
     if sums is None:
-        raise ValueError("no sums over class pairs: ask `class_pairs is None` before")
+        raise UsageError(
+            f"no sums over the class pairs of {counts.classes} classes: ask for them only where "
+            "`counts.class_pairs` is not None"
+        )
     sizes = counts.class_rows.astype(np.float64)
     single = float(counts.rows - counts.distractors - sizes.sum())
     squares, fourths = np.square(sizes).sum() + single, (sizes**4).sum() + single

@@ -16,6 +16,7 @@ from opiscal.pairs.counts import PairCounts
 _MOST_FREEDOM, _FEWEST_FREEDOM = 1e7, 4.0
 # A class of more of the pairs leaves too few to tell what the rate would be without it.
 _LARGEST_SHARE = 0.5
+# Class edges at which the shape is worked out; between them it is interpolated.
 _EDGES = 48
 
 
@@ -33,14 +34,14 @@ class RateShape:
     curvature : float64 array of shape (C,)
         ``sum R_i G_ij R_j / V^(3/2)``: of two classes that move it together. 0 where the single
         class pairs are not known.
-    freedom : float64 array of shape (C,), at least 4
+    freedom : float64 array of shape (C,), from 4 to ``T - 1``
         Degrees of freedom of the variance, ``2 V^2 / (u sum H_i^2)`` with ``H_i = R_i^2 +
         2 sum_j G_ij R_j - 3 V s_i`` what class ``i`` moves it by beyond what a class of its size
         does, ``s_i = M_i^2 / sum M_j^2``. Where all scatter is that of single class pairs the
         squares of first-order moves are three times the variance: ``u = 1 - 2/3 min(1, S / (V -
         S))``. Without single class pairs, and for FRR, ``H_i = R_i^2 - V / T`` and ``u = 1``. As
         many as there are classes where they scatter normally each for itself; fewer where a few
-        classes make most of it, or meet one another much.
+        classes make most of it, or meet one another much. ``T - 1`` of fewer than five classes.
     leverage : float64 array of shape (C,), at least 1
         By how much more the rate scatters than its variance says, because a class of many pairs
         pulls the rate towards itself: ``sqrt(sum (R_i / (1 - M_i / M))^2 / V)``, as if each class
@@ -140,11 +141,11 @@ def rate_shape(
         unsure = carried(np.nan_to_num(fourths / squares**2 - 1.0 / counts.classes))
     none = np.zeros(p.size)
     if rate == "frr":
-        return RateShape(skewness, none, _freedom(unsure), leverage)
+        return RateShape(skewness, none, _freedom(unsure, counts.classes), leverage)
     known = looked[squares > 0]
     inside = np.zeros(0, bool) if pull is None else np.isin(pull[0], known)
     if pull is None or not inside.any():
-        return RateShape(skewness, none, _freedom(unsure), none + 1.0)
+        return RateShape(skewness, none, _freedom(unsure, counts.classes), none + 1.0)
     edge, pulled = pull[0][inside], pull[1][:, inside] / counts.negative**2
     rates = np.concatenate([of_part for _, of_part in class_rates(counts, rate, edge)])
     moved = influence.weight[:, None] * (rates - p[edge])
@@ -157,7 +158,7 @@ def rate_shape(
     return RateShape(
         skewness,
         carried((moved * pulled).sum(axis=0) / whole**1.5, edge),
-        _freedom(carried(unsure, edge)),
+        _freedom(carried(unsure, edge), counts.classes),
         none + 1.0,
     )
 
@@ -168,6 +169,8 @@ def _thinned(sure: NDArray[np.int64], always: NDArray[np.int64]) -> NDArray[np.i
     return np.union1d(sure[some], np.intersect1d(sure, always))
 
 
-def _freedom(unsure: Floats) -> Floats:
-    """Degrees of freedom from the squared relative deviation of a variance."""
-    return np.clip(2.0 / np.maximum(unsure, 2.0 / _MOST_FREEDOM), _FEWEST_FREEDOM, _MOST_FREEDOM)
+def _freedom(unsure: Floats, classes: int) -> Floats:
+    """Degrees of freedom from the squared relative deviation of a variance over classes."""
+    most = max(classes - 1.0, 1.0)
+    found = 2.0 / np.maximum(unsure, 2.0 / _MOST_FREEDOM)
+    return np.asarray(np.clip(found, min(_FEWEST_FREEDOM, most), most))

@@ -8,7 +8,7 @@ from opiscal.measures.class_weights import WeightedSums
 from opiscal.measures.rates import Floats
 
 # A mean of so few so skewed parts has no good interval; beyond this the replicates say nothing.
-LARGEST_SKEW, _LARGEST_BIAS = 0.15, 0.5
+LARGEST_SKEW, _LARGEST_BIAS, _LARGEST_REACH = 0.15, 0.5, 6.0
 _FEWEST_FREEDOM, _FEWEST_OF_SPREAD = 2.0, 4.0
 # Part of the variance that a smooth figure may keep beside its course along its own direction.
 _MOST_ROUGH = 0.1
@@ -110,7 +110,8 @@ def accelerated_ends(
     away = np.array([0.5, 1.0]) if skew >= 0 else np.array([1.0, 0.5])
     at = np.array([-quantile, quantile]) + away * skew * (2.0 * quantile**2 + 1.0)
     if reach is not None:
-        at = np.array([-reach[0], reach[1]])
+        # Farther out than replicates go the cubic is not to be trusted.
+        at = np.clip([-reach[0], reach[1]], -_LARGEST_REACH, _LARGEST_REACH)
     at += 2.0 * bias
     if not smooth:
         low, high = np.quantile(values, ndtr(at))
@@ -165,7 +166,9 @@ def spread_ends(
     if plain <= 0 or deviation <= 1e-12 * plain or squares <= 0:
         return plain_ends(values, share)
     unsure = np.square(of_class) / squares - 1.0 / len(pivots) - 2.0 * of_class / plain
-    freedom = max(2.0 / max(float(np.square(unsure).sum()), 1e-7), _FEWEST_OF_SPREAD)
+    most = max(len(pivots) - 1.0, 1.0)
+    found = 2.0 / max(float(np.square(unsure).sum()), 1e-7)
+    freedom = min(max(found, _FEWEST_OF_SPREAD), most)
     times, ratio = float(stdtrit(freedom, share)), deviation / plain
     skew = float((of_class**3).sum()) / squares**1.5
     shift = skew * (2.0 * times**2 + 1.0) / 6.0 - ratio * times**2 / 2.0

@@ -40,6 +40,7 @@ from opiscal.report.record import (
     UtilityFound,
     Verification,
 )
+from opiscal.report.rounding import round_down
 from opiscal.report.settings import EvaluateConfig
 from opiscal.report.split import split_rates
 from opiscal.report.uncertainty import Uncertainty, find_uncertainty
@@ -196,7 +197,12 @@ def _with_threshold_interval(
         "eer": found.eer,
         "utility": found.recommended if recommended else found.utility,
     }.get(point.criterion)
-    return point if point.distance is None else replace(point, distance_ci=interval)
+    if point.distance is None or interval is None:
+        return point
+    # Replicates are read off at fewer edges than the threshold: with few pairs it may lie beyond.
+    # It is kept rounded down.
+    low, high = min(interval[0], round_down(point.distance)), max(interval[1], point.distance)
+    return replace(point, distance_ci=(low, high))
 
 
 def _method(

@@ -91,6 +91,7 @@ class ClassPairs(NamedTuple):
     `line_of_moment` says where the line of a moment edge begins. `col_class` is the class of each
     column of the tile, counted from its first, and `col_rows` how many rows each of them has;
     `accepted` is room for as many sums.
+
     `accepted_of_pairs` has the accepted pairs of scored classes, edge by edge, by row and column
     class; `squares` and `products` are the sums over other class pairs of ``A^2`` and ``A M``, `A`
     of `M` pairs accepted. Where there is no room for the first, the sums are over all class pairs.
