@@ -15,7 +15,7 @@ from interval_oracles import (
     wilson,
 )
 from oracles import accepted, pair_table
-from scipy.special import ndtri
+from scipy.special import ndtri, stdtrit
 
 from opiscal.errors import UsageError
 from opiscal.measures.class_influence import class_influence
@@ -184,25 +184,23 @@ def test_large_classes_pull_the_rate_towards_themselves():
     left = 1 - np.minimum(share, 0.5)
     expected = np.sqrt(((moved / left) ** 2).sum() / (moved**2).sum())
     np.testing.assert_allclose(found.shape.leverage, expected)
-    plain = RateShape(
-        *(getattr(found.shape, name) for name in ("skewness", "curvature", "freedom")), np.ones(2)
-    )
+    plain = replace(found.shape, leverage=np.ones(2))
+    at = found.rate, np.full(2, 50.0), 0.9
     for wide, narrow in zip(
-        found.shape.reach(found.rate, np.full(2, 50.0), 0.9),
-        plain.reach(found.rate, np.full(2, 50.0), 0.9),
-        strict=True,
+        found.shape.interval_reach(*at), plain.interval_reach(*at), strict=True
     ):
         np.testing.assert_allclose(wide, expected * narrow)
+    np.testing.assert_allclose(found.shape.bound_reach(*at), expected * plain.bound_reach(*at))
 
 
-def skewed(skewness):
-    return RateShape(np.array([skewness]), np.zeros(1), np.full(1, 1e7), np.ones(1))
+def shaped(skewness=0.0, curvature=0.0, freedom=1e7, most=1e7):
+    return RateShape(*(np.array([x]) for x in (skewness, curvature, freedom, 1.0)), most)
 
 
 def test_ends_are_moved_up_by_what_the_wilson_interval_lacks():
     # Hall's term for a skewed mean, where the Wilson interval has next to none of its own.
-    shape = RateShape(np.array([0.3]), np.array([0.1]), np.array([1e7]), np.ones(1))
-    below, above = shape.reach(np.array([0.5]), np.array([400.0]), 0.975)
+    shape = shaped(0.3, 0.1)
+    below, above = shape.interval_reach(np.array([0.5]), np.array([400.0]), 0.975)
     z = ndtri(0.975)
     shift = 0.3 * (2 * z**2 + 1) / 6 + 0.1 * (z**2 + 1) / 2
     assert (float(below[0]), float(above[0])) == pytest.approx((z - shift, z + shift), rel=1e-6)
@@ -210,14 +208,21 @@ def test_ends_are_moved_up_by_what_the_wilson_interval_lacks():
     rate, number = np.array([1e-3]), np.array([40_000.0])
     own = (1 - 2e-3) / np.sqrt(1e-3 * (1 - 1e-3) * 40_000)
     for skewness in (own, -0.5):
-        below, above = RateShape(
-            np.array([skewness]), np.zeros(1), np.full(1, 1e7), np.ones(1)
-        ).reach(rate, number, 0.975)
+        below, above = shaped(skewness).interval_reach(rate, number, 0.975)
         assert float(below[0]) == pytest.approx(z, rel=1e-6)
         assert float(above[0]) == pytest.approx(z, rel=1e-6)
     # However skewed: at most twice as far up, at least half as far down.
-    below, above = skewed(50.0).reach(rate, number, 0.975)
+    below, above = shaped(50.0).interval_reach(rate, number, 0.975)
     assert (float(below[0]), float(above[0])) == pytest.approx((z / 2, 2 * z), rel=1e-6)
+
+
+@pytest.mark.parametrize(("freedom", "most", "interval"), [(4, 99, 6), (4, 4, 4), (8, 99, 8)])
+def test_bounds_have_as_few_degrees_of_freedom_as_found_and_intervals_six(freedom, most, interval):
+    shape = shaped(freedom=freedom, most=most)
+    at = np.array([0.5]), np.array([400.0]), 0.95
+    assert float(shape.bound_reach(*at)[0]) == pytest.approx(stdtrit(freedom, 0.95))
+    below, above = shape.interval_reach(*at)
+    assert (float(below[0]), float(above[0])) == pytest.approx((stdtrit(interval, 0.95),) * 2)
 
 
 @settings(max_examples=25, deadline=None, derandomize=True)

@@ -260,8 +260,8 @@ def check_confidence(confidence: float) -> None:
 
 def _reach(variance: RateVariance, curve: RateCurve, confidence: float) -> tuple[Floats, Reach]:
     """Effective numbers, and how far the ends are away."""
-    below, above = variance.reach(curve.distance, 0.5 + confidence / 2)
-    bound = variance.reach(curve.distance, confidence)[1]
+    below, above = variance.interval_reach(curve.distance, confidence)
+    bound = variance.bound_reach(curve.distance, confidence)
     return variance.effective_number(curve.distance), Reach(below, above, bound)
 
 

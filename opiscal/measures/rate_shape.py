@@ -12,8 +12,9 @@ from opiscal.measures.rates import Floats, Pool
 from opiscal.pairs.counts import PairCounts
 
 # With more degrees of freedom Student's law is the normal one to six digits; with fewer its
-# quantiles say that the variance is unsure, not how far the rate may be.
-_MOST_FREEDOM, _FEWEST_FREEDOM = 1e7, 4.0
+# quantiles say that the variance is unsure, not how far the rate may be. Upper bounds, which
+# promises stand on, go by fewer than intervals, which are to be narrow too.
+_MOST_FREEDOM, _FEWEST_FREEDOM, _FEWEST_OF_INTERVALS = 1e7, 4.0, 6.0
 # A class of more of the pairs leaves too few to tell what the rate would be without it.
 _LARGEST_SHARE = 0.5
 # Class edges at which the shape is worked out; between them it is interpolated.
@@ -46,15 +47,27 @@ class RateShape:
         By how much more the rate scatters than its variance says, because a class of many pairs
         pulls the rate towards itself: ``sqrt(sum (R_i / (1 - M_i / M))^2 / V)``, as if each class
         had been left out. 1 for FAR, whose pairs have two classes.
+    most_freedom : float
+        ``T - 1``.
     """
 
     skewness: Floats
     curvature: Floats
     freedom: Floats
     leverage: Floats
+    most_freedom: float
 
-    def reach(self, rate: Floats, number: Floats, share: float) -> tuple[Floats, Floats]:
-        r"""How many standard deviations an interval reaches below and above the rate.
+    def interval_reach(self, rate: Floats, number: Floats, share: float) -> tuple[Floats, Floats]:
+        """How many standard deviations a two-sided interval reaches below and above the rate.
+
+        As `bound_reach`, with six degrees of freedom or more (or ``T - 1``); `share` of the law is
+        below the upper end. Two float64 arrays of shape (C,).
+        """
+        freedom = np.maximum(self.freedom, min(_FEWEST_OF_INTERVALS, self.most_freedom))
+        return self._ends(freedom, rate, number, share)
+
+    def bound_reach(self, rate: Floats, number: Floats, share: float) -> Floats:
+        r"""How many standard deviations a one-sided bound reaches above the rate.
 
         With ``t`` Student's quantile, ``g`` the skewness and ``q`` the curvature, the terms of the
         Edgeworth expansion of a studentized sum over pairs of classes:
@@ -64,20 +77,25 @@ class RateShape:
 
         less what the Wilson interval does by itself, whose ends lie ``w t^2 / 2`` higher,
         ``w = (1 - 2 p) / sqrt(p (1 - p) n)``; all that times the leverage. The upper end is not
-        moved down, nor by more than ``t`` up, the lower one at most to the half.
+        moved down, nor by more than ``t`` up, the lower one, of intervals, at most to the half.
 
         Parameters
         ----------
         rate, number : float64 arrays of shape (C,)
             The rate and its effective number of pairs at the class edges.
         share : float
-            Of the law below the upper end.
+            Of the law below the bound.
 
         Returns
         -------
-        pair of float64 arrays of shape (C,)
+        float64 array of shape (C,)
         """
-        times = stdtrit(self.freedom, share)
+        return self._ends(self.freedom, rate, number, share)[1]
+
+    def _ends(
+        self, freedom: Floats, rate: Floats, number: Floats, share: float
+    ) -> tuple[Floats, Floats]:
+        times = stdtrit(freedom, share)
         spread = np.sqrt(rate * (1.0 - rate) * number)
         with np.errstate(divide="ignore", invalid="ignore"):
             wilson = np.where(spread > 0, (1.0 - 2.0 * rate) / spread, 0.0)
@@ -88,7 +106,7 @@ class RateShape:
         return below * self.leverage, above * self.leverage
 
 
-NORMAL = RateShape(np.zeros(1), np.zeros(1), np.full(1, _MOST_FREEDOM), np.ones(1))
+NORMAL = RateShape(np.zeros(1), np.zeros(1), np.full(1, _MOST_FREEDOM), np.ones(1), _MOST_FREEDOM)
 
 
 def rate_shape(
@@ -139,13 +157,13 @@ def rate_shape(
         skewness = carried(np.nan_to_num(cubes / squares**1.5))
         leverage = carried(np.sqrt(np.nan_to_num(spread / squares, nan=1.0)))
         unsure = carried(np.nan_to_num(fourths / squares**2 - 1.0 / counts.classes))
-    none = np.zeros(p.size)
+    none, most = np.zeros(p.size), max(counts.classes - 1.0, 1.0)
     if rate == "frr":
-        return RateShape(skewness, none, _freedom(unsure, counts.classes), leverage)
+        return RateShape(skewness, none, _freedom(unsure, most), leverage, most)
     known = looked[squares > 0]
     inside = np.zeros(0, bool) if pull is None else np.isin(pull[0], known)
     if pull is None or not inside.any():
-        return RateShape(skewness, none, _freedom(unsure, counts.classes), none + 1.0)
+        return RateShape(skewness, none, _freedom(unsure, most), none + 1.0, most)
     edge, pulled = pull[0][inside], pull[1][:, inside] / counts.negative**2
     rates = np.concatenate([of_part for _, of_part in class_rates(counts, rate, edge)])
     moved = influence.weight[:, None] * (rates - p[edge])
@@ -158,8 +176,9 @@ def rate_shape(
     return RateShape(
         skewness,
         carried((moved * pulled).sum(axis=0) / whole**1.5, edge),
-        _freedom(carried(unsure, edge), counts.classes),
+        _freedom(carried(unsure, edge), most),
         none + 1.0,
+        most,
     )
 
 
@@ -169,8 +188,7 @@ def _thinned(sure: NDArray[np.int64], always: NDArray[np.int64]) -> NDArray[np.i
     return np.union1d(sure[some], np.intersect1d(sure, always))
 
 
-def _freedom(unsure: Floats, classes: int) -> Floats:
+def _freedom(unsure: Floats, most: float) -> Floats:
     """Degrees of freedom from the squared relative deviation of a variance over classes."""
-    most = max(classes - 1.0, 1.0)
     found = 2.0 / np.maximum(unsure, 2.0 / _MOST_FREEDOM)
     return np.asarray(np.clip(found, min(_FEWEST_FREEDOM, most), most))

@@ -53,15 +53,21 @@ class RateVariance:
         effect = np.interp(distance, self.distance, self.design_effect)
         return np.maximum(self.influence.pairs / effect, self.influence.independent)
 
-    def reach(self, distance: Floats, share: float) -> tuple[Floats, Floats]:
+    def interval_reach(self, distance: Floats, confidence: float) -> tuple[Floats, Floats]:
         """How many standard deviations the interval reaches below and above the rate.
 
-        Interpolated between the class edges; `share` of the law is below the upper end.
+        Interpolated between the class edges.
         """
         number = self.effective_number(self.distance)
-        at_edges = self.shape.reach(self.rate, number, share)
+        at_edges = self.shape.interval_reach(self.rate, number, 0.5 + confidence / 2)
         below, above = (np.interp(distance, self.distance, times) for times in at_edges)
         return below, above
+
+    def bound_reach(self, distance: Floats, confidence: float) -> Floats:
+        """How many standard deviations the one-sided upper bound is above the rate."""
+        number = self.effective_number(self.distance)
+        at_edges = self.shape.bound_reach(self.rate, number, confidence)
+        return np.interp(distance, self.distance, at_edges)
 
 
 def rate_variance(counts: PairCounts, rate: Rate, pool: Pool = "pairs") -> RateVariance:

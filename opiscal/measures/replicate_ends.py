@@ -134,14 +134,15 @@ def spread_ends(
     With :math:`P` the plain variance, :math:`r` the deviation of the replicates over
     it, and :math:`x` the value, which is `P` or what is left of it without noise,
 
-    .. math:: x + P \left(e^{2 \operatorname{arsinh}((\Delta \pm t) r / 2)} - 1\right), \qquad
-              \Delta = g \frac{2 t^2 + 1}{6} - r \frac{t^2}{2}, \qquad
-              g = \frac{\sum_i l_i^3}{(\sum_i l_i^2)^{3/2}}
+    .. math:: x + P \left(b e^{2 \operatorname{arsinh}((\Delta \pm t) b r / 2)} - 1\right), \quad
+              \Delta = g \frac{2 t^2 + 1}{6} - r \frac{t^2}{2}, \quad
+              g = \frac{\sum_i l_i^3}{(\sum_i l_i^2)^{3/2}}, \quad
+              b = \frac{T}{T - t}
 
-    the Wilson ends of a rate of as much relative scatter, where :math:`l_i` is what class ``i``
-    moves it by, and :math:`t` the quantile of Student's law with ``2 / sum (l_i^2 / V - 1 / T -
-    2 l_i / P)^2`` degrees of freedom, ``V = sum l_i^2``: of the squared relative deviation. As for
-    rates (`RateShape.reach`) no end is moved down.
+    with Bonett's `b` for few classes: the Wilson ends of a rate of as much relative scatter. There
+    :math:`l_i` is what class ``i`` moves it by, and :math:`t` the quantile of Student's law with
+    ``2 / sum (l_i^2 / V - 1 / T - 2 l_i / P)^2`` degrees of freedom, ``V = sum l_i^2``: of the
+    squared relative deviation. As for rates (`RateShape.bound_reach`) no end is moved down.
 
     Parameters
     ----------
@@ -158,7 +159,9 @@ def spread_ends(
 
     References
     ----------
-    Hall, On the removal of skewness by transformation, JRSS B 1992.
+    Hall, On the removal of skewness by transformation, JRSS B 1992; Bonett, Approximate confidence
+    interval for standard deviation of nonnormal distributions, Computational Statistics & Data
+    Analysis 2006.
     """
     deviation = float(values.std())
     of_class = _moves(values, sums, pivots)[1]
@@ -174,7 +177,9 @@ def spread_ends(
     shift = skew * (2.0 * times**2 + 1.0) / 6.0 - ratio * times**2 / 2.0
     shift = float(np.clip(shift, 0.0, times))
     low, high = -max(times - shift, 0.5 * times), times + shift
-    ends = value + plain * np.expm1(2.0 * np.arcsinh(0.5 * ratio * np.array([low, high])))
+    few = len(pivots) / max(len(pivots) - times, 1.0)
+    moved = 2.0 * np.arcsinh(0.5 * few * ratio * np.array([low, high]))
+    ends = value + plain * (few * np.exp(moved) - 1.0)
     return float(ends[0]), float(ends[1])
 
 

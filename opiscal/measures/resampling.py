@@ -120,7 +120,8 @@ def resampled_intervals(
     replicates and :math:`l_i` what class ``i`` moves the figure by: Efron's accelerated interval,
     for weights that are not skewed themselves. OPIS has its ends on the scale of its logarithm
     (`spread_ends`). For thresholds and the EER ``a`` is 0: their rates move on the scale of log
-    odds; a threshold for a rate reaches as far as the interval of that rate (`RateVariance.reach`).
+    odds; a threshold for a rate reaches as far as the interval of that rate
+    (`RateVariance.interval_reach`).
     Of the thresholds of highest utility, which jump from place to place, the plain quantiles are
     taken. What few rows a class do to utility, beside noise, moves the intervals of mean utility
     and of the corrected OPIS (`utility_bias`).
@@ -194,7 +195,7 @@ def resampled_intervals(
     values = read.figures(curves.replicates, far, frr)
     base = read.figures(curves.base, far, frr)
     share = 0.5 + confidence / 2
-    reaches = [rate.reach(rate.distance, share) for rate in rates]
+    reaches = [rate.interval_reach(rate.distance, confidence) for rate in rates]
 
     def interval(name: str, low: float = -np.inf, high: float = np.inf) -> Interval:
         return found(name, None, low, high)
