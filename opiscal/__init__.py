@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from opiscal.data.side_arrays import Gallery
     from opiscal.evaluation import evaluate
     from opiscal.report.record import Report
     from opiscal.report.run import load
@@ -10,10 +11,11 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-__all__ = ["EvaluateConfig", "Report", "__version__", "evaluate", "load"]
+__all__ = ["EvaluateConfig", "Gallery", "Report", "__version__", "evaluate", "load"]
 
 _HOMES = {
     "evaluate": "opiscal.evaluation",
+    "Gallery": "opiscal.data.side_arrays",
     "EvaluateConfig": "opiscal.report.settings",
     "Report": "opiscal.report.record",
     "load": "opiscal.report.run",

@@ -17,6 +17,12 @@ import opiscal
 from opiscal.data.embedding_set import ClassSizes, ColumnNames, EmbeddingSet, Label
 from opiscal.data.parquet import read_embeddings
 from opiscal.data.rows import from_arrays
+from opiscal.data.side_arrays import Gallery, join_sides
+from opiscal.data.side_files import read_sides
+from opiscal.data.sides import JoinedSides, Sides, check_sides
+from opiscal.errors import InputError, UsageError
+from opiscal.pairs.between import count_between
+from opiscal.pairs.between_parts import count_groups_between, count_halves_between
 from opiscal.pairs.edge_targets import AskedRange
 from opiscal.pairs.exact import count_exactly
 from opiscal.pairs.kernel.ranks import RECALL_CAP
@@ -25,6 +31,7 @@ from opiscal.pairs.parts import count_groups, count_halves
 from opiscal.pairs.search import nearest_class
 from opiscal.pairs.sorted_rows import SortedRows, sort_rows
 from opiscal.pairs.threads import available_threads
+from opiscal.pairs.two_sets import sample_between, sort_two_sets
 from opiscal.report.assemble import assemble_report
 from opiscal.report.record import Data, Provenance, Report
 from opiscal.report.settings import EvaluateConfig
@@ -39,6 +46,8 @@ def evaluate(
     labels: Sequence[Any] | ArrayLike,
     groups: Sequence[Any] | ArrayLike | None = None,
     *,
+    gallery: Gallery | tuple[Any, ...] | None = None,
+    ids: Sequence[Any] | ArrayLike | None = None,
     config: EvaluateConfig | None = None,
 ) -> Report:
     """Evaluate embeddings held in memory, over every pair.
@@ -51,6 +60,13 @@ def evaluate(
         Strings or integers; None or NaN where missing.
     groups : sequence of length rows, optional
         A customer, a market, a demographic: counts are kept within each.
+    gallery : Gallery, or tuple of vectors, labels, groups and ids (the last two optional)
+        Where given, pairs are those of a row of `vectors`, a query, with a row of the gallery,
+        never within a side, and operating points have FPIR and FNIR. A class is scored where it is
+        on both sides.
+    ids : sequence of length rows, optional
+        With a gallery that has ids too: names of items. The same name on both sides is the same
+        item, and makes no pair.
     config : EvaluateConfig, optional
 
     Returns
@@ -78,9 +94,25 @@ def evaluate(
     (900, 19000)
     >>> report.threshold(far=0.01).far <= 0.01
     True
+
+    Rows that are not in the gallery, against the rows of the first 15 classes:
+
+    >>> vectors = centres[labels] + 0.6 * rng.standard_normal((200, 8))
+    >>> report = opiscal.evaluate(vectors[::2], labels[::2], gallery=(vectors[1:150:2],
+    ...                           labels[1:150:2]))
+    >>> report.pairs.positive, report.pairs.negative, report.data.queries_unknown
+    (375, 7125, 25)
     """
     config = config or EvaluateConfig()
     started = time.perf_counter()
+    if gallery is not None:
+        both = join_sides(vectors, labels, groups, ids, Gallery(*gallery), config.row_policy)
+        return evaluate_two_sets(both, config, started=started)
+    if ids is not None:
+        raise UsageError(
+            "ids were given without a gallery: they tell which rows of two sets are the same item; "
+            "give gallery=(vectors, labels, None, ids) with them, or leave them out"
+        )
     embeddings = from_arrays(vectors, labels, groups, policy=config.row_policy)
     return evaluate_set(embeddings, config, started=started)
 
@@ -90,11 +122,30 @@ def evaluate_files(
     columns: ColumnNames,
     config: EvaluateConfig,
     *,
+    gallery: Sequence[str] = (),
     command: str = "",
     progress: Progress | None = None,
 ) -> Report:
-    """Evaluate Parquet files; arguments and errors as in `evaluate`."""
+    """Evaluate Parquet files; arguments and errors as in `evaluate`.
+
+    With files of a gallery, or with ``columns.split``, queries against the gallery.
+    """
     started = time.perf_counter()
+    if gallery and columns.split is not None:
+        raise UsageError(
+            f"--split-column {columns.split} and --gallery {gallery[0]}: the gallery is in files "
+            "of its own or told by a column; give one of the two"
+        )
+    if gallery or columns.split is not None:
+        check_two_sets(config)
+        return evaluate_two_sets(
+            read_sides(paths, gallery, columns, config.row_policy),
+            config,
+            columns=columns,
+            command=command,
+            progress=progress,
+            started=started,
+        )
     embeddings = read_embeddings(paths, columns, config.row_policy)
     return evaluate_set(
         embeddings, config, columns=columns, command=command, progress=progress, started=started
@@ -148,6 +199,81 @@ def evaluate_set(
     )
     clock.lap("report")
     return replace(report, provenance=replace(provenance, elapsed_s=clock.elapsed))
+
+
+def evaluate_two_sets(
+    both: JoinedSides,
+    config: EvaluateConfig,
+    *,
+    columns: ColumnNames | None = None,
+    command: str = "",
+    progress: Progress | None = None,
+    started: float | None = None,
+) -> Report:
+    """Evaluate queries against a gallery; as `evaluate_set`."""
+    check_two_sets(config)
+    embeddings, sides = both.embeddings, both.sides
+    check_sides(embeddings, sides)
+    clock = _Clock(started)
+    clock.lap("read")
+    two = sort_two_sets(embeddings, sides, config.threads)
+    scored = two.queries.classes.scored
+    if scored.size == 0:
+        raise InputError(
+            f"all {len(two.same_item):,} pairs of one class are of an item with itself: no query "
+            "has another gallery row of its class; add rows, or check --id-column"
+        )
+    sample = sample_between(two, config.seed)
+    lattice = fit_lattice(two.queries, config.seed, _asked_range(config), sample)
+    stage = partial(_stage, progress)
+    tally = count_between(
+        two, lattice, threads=config.threads, progress=stage("counting pairs", two.pairs)
+    )
+    ranks = tally.ranks(two, RECALL_CAP) if config.retrieval else None
+    counts = tally.counts(two, lattice, embeddings.labels, embeddings.metric)
+    counts = counts.with_groups(
+        count_groups_between(embeddings, two, lattice, config.threads, stage)
+    )
+    clock.lap("count")
+    halves = None
+    if config.splits and counts.classes >= FEWEST_CLASSES:
+        halves = count_halves_between(
+            embeddings,
+            two,
+            lattice,
+            config.threads,
+            stage,
+            splits=config.splits,
+            seed=config.seed,
+        )
+        clock.lap("split")
+    nearest = nearest_class(embeddings, config.threads, scored)
+    names = _nearest_labels(embeddings.labels, two.queries, nearest)
+    clock.lap("nearest_class")
+    provenance = _provenance(embeddings, config, columns, command, clock, sides)
+    data = replace(
+        _data(embeddings, two.queries),
+        queries=two.queries.rows,
+        gallery=two.gallery.rows,
+        queries_unknown=None if counts.gallery is None else counts.gallery.unknown,
+    )
+    report = assemble_report(counts, ranks, names, data, provenance, config, halves)
+    clock.lap("report")
+    return replace(report, provenance=replace(provenance, elapsed_s=clock.elapsed))
+
+
+def check_two_sets(config: EvaluateConfig) -> None:
+    """Refuse settings that have no meaning for queries against a gallery.
+
+    Raises
+    ------
+    UsageError
+    """
+    if config.singletons == "drop":
+        raise UsageError(
+            "singletons 'drop' with a gallery: a class of one query and one gallery row has a "
+            "pair, and FPIR is about the queries without a class there; leave it at 'keep'"
+        )
 
 
 def _asked_range(config: EvaluateConfig) -> AskedRange | None:
@@ -216,6 +342,7 @@ def _provenance(
     columns: ColumnNames | None,
     command: str,
     clock: _Clock,
+    sides: Sides | None = None,
 ) -> Provenance:
     identity: dict[str, Any] = {
         "inputs": [[item.sha256, item.rows] for item in embeddings.inputs],
@@ -229,6 +356,8 @@ def _provenance(
             "id": columns.id,
             "group": columns.group,
         }
+        if columns.split is not None:
+            names["split"] = columns.split
         identity["columns"] = names
     if not embeddings.inputs:
         digest = hashlib.sha256(np.ascontiguousarray(embeddings.vectors).data)
@@ -237,6 +366,8 @@ def _provenance(
         if embeddings.group_of_row is not None:
             digest.update(np.ascontiguousarray(embeddings.group_of_row).data)
         identity["inputs"] = [[digest.hexdigest(), embeddings.rows]]
+    if sides is not None:
+        identity["sides"] = sides.digest()
     text = json.dumps(identity, sort_keys=True, ensure_ascii=True)
     return Provenance(
         opiscal_version=opiscal.__version__,

@@ -1,5 +1,6 @@
 """Sides: which rows of a set are queries and which are gallery rows, and which are one item."""
 
+import hashlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,6 +29,13 @@ class Sides:
     is_gallery: NDArray[np.bool_]
     item: NDArray[np.int64] | None = None
 
+    def digest(self) -> str:
+        """A hash of which rows are which."""
+        found = hashlib.sha256(np.packbits(self.is_gallery).tobytes())
+        if self.item is not None:
+            found.update(np.ascontiguousarray(self.item).data)
+        return found.hexdigest()
+
     def same_item(self) -> NDArray[np.int64]:
         """All pairs of a query and a gallery row that are one item; shape (pairs, 2).
 
@@ -55,6 +63,14 @@ class Sides:
         query = np.repeat(np.arange(queries.size), many)
         within = np.arange(total) - np.repeat(np.cumsum(many) - many, many)
         return np.stack([query, order[np.repeat(first, many) + within]], axis=1).astype(np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class JoinedSides:
+    """Both sides as one set, and which of its rows are which."""
+
+    embeddings: EmbeddingSet
+    sides: Sides
 
 
 def check_sides(embeddings: EmbeddingSet, sides: Sides) -> None:

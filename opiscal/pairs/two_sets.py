@@ -1,6 +1,6 @@
 """TwoSets: queries and gallery rows in one class order, for counting the pairs between them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -102,11 +102,10 @@ class TwoSets:
             np.stack([new_place[0][query[both]], new_place[1][item[both]]], axis=1),
         )
         sides = [
-            SortedRows(
+            replace(
+                side,
                 vectors=side.vectors[at[order.place]],
                 half_norm=side.half_norm[at[order.place]],
-                scale=side.scale,
-                largest=side.largest,
                 classes=order,
                 read_order=side.read_order[at[order.place]],
             )
@@ -189,11 +188,10 @@ def sort_two_sets(embeddings: EmbeddingSet, sides: Sides, threads: int | None = 
     rows = sort_rows(embeddings, threads, classes=both, typical=at[0])
     queries = orders.queries.place.size
     sorted_sides = [
-        SortedRows(
+        replace(
+            rows,
             vectors=rows.vectors[part],
             half_norm=rows.half_norm[part],
-            scale=rows.scale,
-            largest=rows.largest,
             classes=order,
             read_order=place[part],
         )

@@ -34,7 +34,11 @@ class Provenance:
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """What was read and what of it was used."""
+    """What was read and what of it was used.
+
+    `queries`, `gallery` and `queries_unknown` are None for one set; the last are the queries
+    without a gallery row of their class that is another item.
+    """
 
     rows_read: int
     rows_used: int
@@ -45,6 +49,9 @@ class Data:
     classes_scored: int
     classes_singleton: int
     class_size: ClassSizes
+    queries: int | None = None
+    gallery: int | None = None
+    queries_unknown: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +123,7 @@ class Verification:
 
 @dataclass(frozen=True, slots=True)
 class Retrieval:
-    """Recall@k over the rows whose class has another row."""
+    """Recall@k over the rows whose class has another row, of two sets over such queries."""
 
     recall_at: dict[str, float]
     queries: int
