@@ -99,6 +99,56 @@ def between_table(
 
 
 @dataclass(frozen=True)
+class ClassPairs:
+    """Sums over all pairs of two classes, of which ``A`` of ``M`` pairs are accepted."""
+
+    squares: int
+    products: int
+    by_accepted: dict[int, int]
+    by_pairs: dict[int, int]
+
+
+def class_pair_sums(
+    queries: Side, gallery: Side, threshold: float, metric: str, ids: Names | None = None
+) -> ClassPairs:
+    """Of each class the last two are sums over the scored ones it meets.
+
+    A distractor is a class of its own.
+    """
+    accepted: dict[frozenset[object], int] = {}
+    pairs: dict[frozenset[object], int] = {}
+    scored = set(between_table(queries, gallery, metric, ids).scored)
+    for i, c in enumerate(queries.classes):
+        for j, e in enumerate(gallery.classes):
+            if c == e or not is_pair(queries, gallery, i, j, ids):
+                continue
+            of_query: object = ("query", i) if c == DISTRACTOR else c
+            of_item: object = ("item", j) if e == DISTRACTOR else e
+            ends = frozenset([of_query, of_item])
+            near = distance(queries.vectors[i], gallery.vectors[j], metric) <= threshold
+            accepted[ends] = accepted.get(ends, 0) + near
+            pairs[ends] = pairs.get(ends, 0) + 1
+
+    def of_class(c: int, table: dict[frozenset[object], int]) -> int:
+        return sum(many for ends, many in table.items() if c in ends)
+
+    def met(c: int, table: dict[frozenset[object], int]) -> int:
+        return sum(
+            many * of_class(d, table)
+            for d in scored - {c}
+            for ends, many in accepted.items()
+            if ends == {c, d}
+        )
+
+    return ClassPairs(
+        squares=sum(many * many for many in accepted.values()),
+        products=sum(many * pairs[ends] for ends, many in accepted.items()),
+        by_accepted={c: met(c, accepted) for c in scored},
+        by_pairs={c: met(c, pairs) for c in scored},
+    )
+
+
+@dataclass(frozen=True)
 class Neighbours:
     """What a query meets in the gallery, the nearest first; of rows as near the one read first."""
 

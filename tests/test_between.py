@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracles import accepted, squares_and_products
 
+from opiscal.measures.class_pairs import class_pair_pull, class_pair_squares
 from opiscal.pairs.exact import count_exactly
 from opiscal.pairs.kernel.ranks import RECALL_CAP
 from opiscal.pairs.lattice import fit_lattice
@@ -39,6 +40,16 @@ def assert_exact(queries, gallery, metric="l2", ids=None, threads=1):
         assert counts.class_rows[slot] == len(table.rows_of[c])
         assert counts.positives_of_class[slot] == len(table.positive[c])
         assert counts.negatives_of_class[slot] == len(table.negative[c])
+    if counts.class_pairs is not None:
+        sums = counts.class_pairs
+        for k, d in enumerate(counts.class_distance[sums.edge]):
+            found = truth.class_pair_sums(queries, gallery, d, metric, ids)
+            assert (sums.squares[k], sums.products[k]) == (found.squares, found.products)
+            for array, of_class in (
+                (sums.by_accepted, found.by_accepted),
+                (sums.by_pairs, found.by_pairs),
+            ):
+                assert array[:, k].tolist() == [of_class[c] for c in table.scored]
     met = truth.neighbours(queries, gallery, metric, ids)
     assert ranks.rank.clip(max=RECALL_CAP).tolist() == [
         min(r, RECALL_CAP) for r in truth.ranks(met)
@@ -103,6 +114,35 @@ def test_unequal_sides_with_classes_of_one_side_and_distractors(threads):
     counts = assert_exact(queries, gallery, threads=threads)
     assert counts.gallery.unknown > 5
     assert counts.classes == 4
+    assert counts.class_pairs is not None
+
+
+def test_class_pairs_are_centred_by_the_number_of_pairs_between_them():
+    rng = np.random.default_rng(9)
+    queries = random_side(rng, 70, [0, 1, 2, 3, 7, 8], distractors=5)
+    gallery = random_side(rng, 110, [0, 1, 2, 3, 4, 5], distractors=9)
+    _, counts, _ = counted_between(queries, gallery, "l2")
+    edges = counts.class_edge[counts.class_pairs.edge]
+    p = counts.pool_negative[edges] / counts.negative
+    units = [
+        np.array([c if c >= 0 else first + k for k, c in enumerate(side.classes)])
+        for first, side in ((100, queries), (1000, gallery))
+    ]
+    labels = np.union1d(units[0], units[1])
+    member = [(of[:, None] == labels).astype(float) for of in units]
+    pair = (units[0][:, None] != units[1]) & ((units[0][:, None] < 100) | (units[1] < 100))
+    away = np.linalg.norm(np.array(queries.vectors)[:, None] - np.array(gallery.vectors), axis=2)
+    squares, pulls = [], []
+    for edge, share in zip(edges, p, strict=True):
+        centred = pair * ((away <= counts.distance[edge]) - share)
+        between = member[0].T @ centred @ member[1]
+        between += between.T
+        np.testing.assert_allclose(np.diag(between), 0)
+        squares.append(np.square(np.triu(between)).sum())
+        pulls.append((between @ (between.sum(axis=1) * np.isin(labels, counts.labels)))[:4])
+    np.testing.assert_allclose(class_pair_squares(counts), squares, rtol=1e-9, atol=1e-6)
+    far = counts.pool_negative[counts.class_edge] / counts.negative
+    np.testing.assert_allclose(class_pair_pull(counts, far)[1].T, pulls, rtol=1e-9, atol=1e-6)
 
 
 def test_items_on_both_sides_with_other_vectors_and_other_labels():

@@ -149,7 +149,11 @@ def _effective_pairs_between(
     pairs, every = float(accepted[index, -1]), float(squares[index, -1])
     fewest = rows if kind == "far" else min(smaller, 2.0 * pairs**2 / every)
     # Two items that are both on both sides make two pairs, which are one.
-    least = 1.0 if kind == "far" else float(pair_terms(counts).same[index])
+    if kind == "far":
+        own, shared = int(two.shared_rows[index]), two.queries + two.gallery - counts.rows
+        least = 1.0 + 2.0 * own * (shared - own) / pairs
+    else:
+        least = float(pair_terms(counts).same[index])
     edge = _telling_edge(
         counts.moment_distance, accepted[index, counts.moment_edge], int(pairs), distance
     )

@@ -16,6 +16,10 @@ from opiscal.pairs.between_blocks import (
     count_block,
     plan_between,
 )
+from opiscal.pairs.between_class_pairs import (
+    class_pair_sums_between,
+    sums_class_pairs_between,
+)
 from opiscal.pairs.blas import one_blas_thread
 from opiscal.pairs.counts import Counts, GalleryCounts, NeighbourRanks, PairCounts
 from opiscal.pairs.kernel.moments import accepted_at, sum_squares
@@ -36,7 +40,8 @@ class BetweenTally:
     ----------
     queries, gallery : Tally
         The counts of the rows of each side. What is counted for classes and for the pool is the
-        same array in both.
+        same array in both, but for the accepted pairs of two classes: of these each has those whose
+        first class is on its side.
     nearest_positive, nearest_negative : float32 arrays of shape (queries,)
         Half squared distances, as they were placed among the edges, of the nearest positive of
         every query that has one, and of the nearest negative of those that have none. Infinite
@@ -58,6 +63,8 @@ class BetweenTally:
         per_class = (sizes[0].size, lattice.class_edge.size)
         by_class = [np.zeros(per_class, counted) for _ in range(2)]
         pool = [np.zeros(lattice.edge_key.size, np.int64) for _ in range(2)]
+        kept, pair_edges = sums_class_pairs_between(two), lattice.class_pair_edge.size
+        summed = np.zeros((2, pair_edges), np.int64) if kept else None
 
         def side(rows: SortedRows) -> Tally:
             per_row = (rows.classes.scored_rows, lattice.moment_edge.size)
@@ -70,8 +77,10 @@ class BetweenTally:
                 class_negative=by_class[1],
                 row_positive=np.zeros(per_row, np.uint32),
                 row_negative=np.zeros(per_row, np.uint32),
-                class_pairs=None,
-                accepted_of_pairs=np.zeros((0, 0, 0), np.uint32),
+                class_pairs=summed,
+                accepted_of_pairs=np.zeros(
+                    (pair_edges, per_class[0], per_class[0]) if kept else (0, 0, 0), np.uint32
+                ),
                 best=np.full(rows.rows, np.inf),
                 best_order=np.full(rows.rows, np.iinfo(np.int64).max, np.int64),
                 rank=np.zeros(rows.rows, np.int32),
@@ -110,6 +119,7 @@ class BetweenTally:
         ):
             histogram[:, -1] = total - histogram[:, :-1].sum(axis=1, dtype=np.int64)
         squares = self._squares(two)
+        class_negative = accepted_at(tally.class_negative, kept)
         sizes = two.queries.classes.class_rows, two.gallery.classes.class_rows
         shared = two.shared
         shared_rows = np.bincount(self._class_of(two, shared), minlength=sizes[0].size)
@@ -126,10 +136,13 @@ class BetweenTally:
             pool_positive=np.cumsum(tally.pool_positive),
             pool_negative=np.cumsum(tally.pool_negative),
             class_positive=accepted_at(tally.class_positive, kept),
-            class_negative=accepted_at(tally.class_negative, kept),
+            class_negative=class_negative,
             positive_squares=squares[0],
             negative_squares=squares[1],
             products=squares[2],
+            class_pairs=class_pair_sums_between(
+                two, lattice, (self.queries, self.gallery), class_negative, totals.class_negative
+            ),
             gallery=self._gallery(two, lattice, shared_rows),
         )
 

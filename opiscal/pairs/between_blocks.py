@@ -168,7 +168,7 @@ def _count_negatives(block: BetweenBlock, counting: BetweenCounting, spaces: Wor
     short = short and max(part.largest for part in slots) * (c1 - c0) < 2**16
     row_side = NegativeSide(rows, r0, r1, slots[0], spaces.sides[k].row_counts, short)
     col_side = NegativeSide(cols, c0, c1, slots[1], spaces.sides[1 - k].col_counts, short)
-    pool = rows.pool()
+    pool, class_pairs = rows.pool(), rows.class_pairs(rows.tally.class_pairs is not None)
     first_col = np.clip(counting.stop_there[k][r0:r1] - c0, 0, None)
     left_out = counting.left_out(block)
     wanted = counting.unknown[k][r0:r1], counting.unknown[1 - k][c0:c1]
@@ -181,7 +181,7 @@ def _count_negatives(block: BetweenBlock, counting: BetweenCounting, spaces: Wor
         Between(left_out, wanted[0], near[0], wanted[1], near[1]),
         rows.edges,
         pool,
-        rows.class_pairs(wanted=False),
+        class_pairs,
         spaces.room,
         by_class_pair,
         True,
@@ -194,6 +194,8 @@ def _count_negatives(block: BetweenBlock, counting: BetweenCounting, spaces: Wor
     part = slice(r0, r1) if k == 0 else slice(c0, c1)
     with counting.lock:
         rows.tally.pool_negative += pooled
+        if rows.tally.class_pairs is not None:
+            rows.tally.class_pairs += np.stack([class_pairs.squares, class_pairs.products])
         row_side.move(rows.tally, counted)
         col_side.move(cols.tally, counted_of_cols)
         nearest = counting.tally.nearest_negative

@@ -115,7 +115,9 @@ class PairCounts:
         of an item that is in both are those of its two rows together.
     class_pairs : ClassPairSums, optional
         None where a class has more than 512 rows (of up to 700 classes: 1,024), or classes have
-        fewer than four on the average; and for two sets.
+        fewer than four on the average; for two sets also with more than 700 classes, or where a
+        class that is not scored has more than 512 rows or is on both sides, or an item has a class
+        on each side.
     within_groups : tuple of (group, PairCounts)
         The same for the pairs with both ends in one group, on the same edges. Empty without groups.
     gallery : GalleryCounts, optional
