@@ -155,7 +155,10 @@ def _effective_pairs_between(
     else:
         least = float(pair_terms(counts).same[index])
     edge = _telling_edge(
-        counts.moment_distance, accepted[index, counts.moment_edge], int(pairs), distance
+        counts.moment_distance,
+        accepted[index, counts.moment_edge] / least,
+        pairs / least,
+        distance,
     )
     if edge is None:
         return fewest
@@ -238,7 +241,7 @@ def effective_pairs_of_group(
 
 
 def _telling_edge(
-    edges: Floats, accepted: NDArray[np.integer], pairs: int, distance: float
+    edges: Floats, accepted: NDArray[np.number], pairs: float, distance: float
 ) -> int | None:
     """The edge nearest to a threshold at which enough pairs fell either way; None without one."""
     enough = min(_TELLING_PAIRS, _TELLING_SHARE * pairs)

@@ -1,7 +1,7 @@
 """Class influence: how far each class moves a rate."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -59,9 +59,11 @@ def class_influence(counts: PairCounts, rate: Rate, pool: Pool = "pairs") -> Cla
     ClassInfluence
     """
     if rate == "frr":
-        return _positive_influence(counts.positives_of_class.astype(np.float64), pool)
+        found = _positive_influence(counts.positives_of_class.astype(np.float64), pool)
+        return _met_once(found, counts.distinct_positive, counts.positive)
     if counts.gallery is not None:
-        return _influence_between(counts, counts.gallery, pool)
+        found = _influence_between(counts, counts.gallery, pool)
+        return _met_once(found, counts.distinct_negative, counts.negative)
     rows, sizes = float(counts.rows), counts.class_rows.astype(np.float64)
     distractors = float(counts.distractors)
     singletons = rows - sizes.sum() - distractors
@@ -84,6 +86,14 @@ def class_influence(counts: PairCounts, rate: Rate, pool: Pool = "pairs") -> Cla
     # Distractors make no pairs among themselves: each needs a class of its own to pair with.
     independent = min(0.5 * kish, sizes.size + singletons, pairs)
     return ClassInfluence(weight, row_squares, pairs, independent)
+
+
+def _met_once(influence: ClassInfluence, distinct: int, pairs: int) -> ClassInfluence:
+    """The influence with pairs of two sets that are met twice counted once."""
+    if distinct == pairs:
+        return influence
+    worth = influence.pairs * distinct / pairs
+    return replace(influence, pairs=worth, independent=min(influence.independent, worth))
 
 
 def _influence_between(counts: PairCounts, two: GalleryCounts, pool: Pool) -> ClassInfluence:

@@ -121,7 +121,9 @@ def rate_variance(counts: PairCounts, rate: Rate, pool: Pool = "pairs") -> RateV
     variance = np.maximum(whole, spread / influence.pairs)
     accepted = counts.pool_negative if rate == "far" else counts.pool_positive
     at_edges = accepted[counts.class_edge]
-    fewest = np.minimum(at_edges, accepted[-1] - at_edges)
+    distinct = counts.distinct_negative if rate == "far" else counts.distinct_positive
+    # The more, the surer; but not where pairs of two sets are met twice.
+    fewest = np.minimum(at_edges, accepted[-1] - at_edges) * (distinct / accepted[-1])
     sure = np.flatnonzero((fewest >= FEWEST_FOR_VARIANCE) & (spread > 0))
     at, effect, shape = counts.class_distance, np.full(p.size, np.inf), NORMAL
     if sure.size:

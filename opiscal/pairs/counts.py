@@ -159,6 +159,28 @@ class PairCounts:
         return int(self.pool_negative[-1])
 
     @property
+    def distinct_positive(self) -> int:
+        """Positive pairs; of two sets as many as are worth the same, none being met twice.
+
+        Two items that are both in both sets make two pairs, which are one.
+        """
+        if self.gallery is None:
+            return self.positive
+        shared = self.gallery.shared_rows
+        return _met_once(self.positive, int((shared * (shared - 1)).sum()))
+
+    @property
+    def distinct_negative(self) -> int:
+        """Negative pairs, likewise."""
+        if self.gallery is None:
+            return self.negative
+        scored = self.gallery.shared_rows
+        shared = self.gallery.queries + self.gallery.gallery - self.rows
+        # Of another class only one item can be in both sets: two would make a positive pair.
+        of_class = int((scored**2).sum()) + shared - int(scored.sum())
+        return _met_once(self.negative, shared**2 - of_class)
+
+    @property
     def positives_of_class(self) -> Counts:
         """Positive pairs of each class, ``n (n - 1) / 2``; shape (T,).
 
@@ -191,6 +213,11 @@ class PairCounts:
     def moment_distance(self) -> NDArray[np.float64]:
         """Distances of the moment edges; shape (K,)."""
         return self.class_distance[self.moment_edge]
+
+
+def _met_once(pairs: int, twice: int) -> int:
+    """How many independent pairs are worth some of which so many are each other's double."""
+    return round(pairs**2 / (pairs + twice)) if pairs else 0
 
 
 @dataclass(frozen=True, slots=True)
