@@ -21,8 +21,8 @@ from opiscal.pairs.edge_targets import AskedRange
 from opiscal.pairs.exact import count_exactly
 from opiscal.pairs.kernel.ranks import RECALL_CAP
 from opiscal.pairs.lattice import fit_lattice
+from opiscal.pairs.nearest_class import nearest_class
 from opiscal.pairs.parts import count_groups, count_halves
-from opiscal.pairs.search import nearest_class
 from opiscal.pairs.sorted_rows import SortedRows, sort_rows
 from opiscal.pairs.threads import available_threads
 from opiscal.report.assemble import assemble_report
