@@ -10,11 +10,12 @@ import pytest
 from opiscal.data.embedding_set import EmbeddingSet, Metric, RowPolicy
 from opiscal.data.rows import from_arrays
 from opiscal.errors import InputError, UsageError
+from opiscal.pairs.counts import NeighbourRanks
 from opiscal.pairs.exact import count_exactly
 from opiscal.pairs.lattice import fit_lattice
 from opiscal.pairs.nearest_class import nearest_class
-from opiscal.pairs.neighbour_ranks import recall_at_ranks
-from opiscal.pairs.search import IndexChoice, RowIndex
+from opiscal.pairs.neighbour_ranks import ranks_of_neighbours
+from opiscal.pairs.search import IndexChoice, RowIndex, exact_neighbours
 from opiscal.pairs.sorted_rows import sort_rows
 
 
@@ -95,7 +96,7 @@ def test_wrong_questions_are_refused() -> None:
     with pytest.raises(UsageError, match="3 dimensions"):
         index.search(np.eye(4, dtype=np.float32), 1)
     with pytest.raises(UsageError, match="cap 0"):
-        recall_at_ranks(make_set("cosine"), cap=0)
+        ranks_of(make_set("cosine"), cap=0)
 
 
 def test_threads_are_set_for_the_call_only(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -158,28 +159,35 @@ def test_a_mean_of_no_direction_and_equal_means() -> None:
     assert (found != np.arange(20)).all()
 
 
+def ranks_of(embeddings: EmbeddingSet, cap: int = 8) -> NeighbourRanks:
+    rows = sort_rows(embeddings)
+    every = np.arange(rows.classes.scored_rows)
+    near = exact_neighbours(rows.vectors, rows.vectors[every], min(cap + 3, rows.rows))
+    return ranks_of_neighbours(rows, every, near, min(cap, near.index.shape[1] - 1))
+
+
 @pytest.mark.parametrize("metric", ["cosine", "l2"])
 @pytest.mark.parametrize("classes", [5, 60, 300])
 def test_ranks_equal_those_of_the_exact_count(metric: Metric, classes: int) -> None:
     embeddings = make_set(metric, classes=classes, policy={"distractor_labels": ("c01",)})
     rows = sort_rows(embeddings)
     exact = count_exactly(rows, fit_lattice(rows, seed=0)).ranks(rows, 8)
-    found = recall_at_ranks(embeddings)
+    found = ranks_of(embeddings)
     assert found.cap == exact.cap == 8
     assert found.rank.dtype == np.int32
     assert np.array_equal(np.minimum(found.rank, 8), np.minimum(exact.rank, 8))
 
 
 def test_ranks_where_fewer_rows_than_the_cap() -> None:
-    ranks = recall_at_ranks(from_arrays([[1, 0], [0, 1], [0.9, 0.1]], ["a", "a", "b"]))
+    ranks = ranks_of(from_arrays([[1, 0], [0, 1], [0.9, 0.1]], ["a", "a", "b"]))
     assert ranks.rank.tolist() == [1, 1]
 
 
 def test_ranks_of_identical_rows_take_the_row_read_first() -> None:
-    ranks = recall_at_ranks(from_arrays(np.ones((4, 4)), ["b", "a", "a", "b"]))
+    ranks = ranks_of(from_arrays(np.ones((4, 4)), ["b", "a", "a", "b"]))
     # Row 0 (b) sees 1, 2 (a) before 3 (b); row 1 (a) sees 0 (b) before 2 (a); and so on.
     assert ranks.rank.tolist() == [2, 1, 1, 0]
-    many = recall_at_ranks(from_arrays(np.ones((40, 4)), [k % 2 for k in range(40)]))
+    many = ranks_of(from_arrays(np.ones((40, 4)), [k % 2 for k in range(40)]))
     assert many.rank.size == 40
     assert (many.rank <= 8).all()
 

@@ -1,64 +1,67 @@
-"""Neighbour ranks by an index, for Recall@k where pairs are not all counted."""
+"""Neighbour ranks from the nearest rows of some rows, for Recall@k where pairs are sampled."""
 
 import numpy as np
+from numpy.typing import NDArray
 
-from opiscal.data.embedding_set import EmbeddingSet
 from opiscal.errors import UsageError
 from opiscal.pairs.counts import NeighbourRanks
-from opiscal.pairs.search import RowIndex
+from opiscal.pairs.search import Neighbours
+from opiscal.pairs.sorted_rows import SortedRows
 
-_BLOCK_ROWS = 8192
 
-
-def recall_at_ranks(
-    embeddings: EmbeddingSet, cap: int = 8, threads: int | None = None
+def ranks_of_neighbours(
+    rows: SortedRows, asked: NDArray[np.int64], near: Neighbours, cap: int
 ) -> NeighbourRanks:
-    """Neighbour ranks for Recall@k, without counting pairs.
+    """Neighbour ranks of some rows, read off their nearest rows, without counting pairs.
 
-    Where pairs are counted exactly the ranks fall out of the counting; this is for where they are
-    not. Rows equally near come in the order of reading as far as the index finds them: among rows
-    that tie across the last place it looks at, faiss chooses.
+    Where every pair is counted the ranks fall out of the counting; this is for where it is not.
+    Rows equally near come in the order of reading, as far as they are among those that were found.
 
     Parameters
     ----------
-    embeddings : EmbeddingSet
+    rows : SortedRows
+    asked : int64 array of shape (queries,)
+        Sorted places, each of a row whose class has another row.
+    near : Neighbours
+        Of these rows, as places; the row itself is one of them, unless as many others are the same
+        row. At least ``cap + 1`` each.
     cap : int
         The largest k that Recall@k can be asked for; at least 1.
-    threads : int, optional
-        For faiss; default: as it is set.
 
     Returns
     -------
     NeighbourRanks
-        One rank for each row whose class has another row, in the order of reading; `cap` where
-        the nearest positive is not among the `cap` nearest rows.
+        In the order of reading; `cap` where the nearest positive is not among the `cap` nearest
+        rows.
 
     Raises
     ------
     UsageError
-        For `cap` below 1.
+        For `cap` below 1, or fewer neighbours than that.
 
     Examples
     --------
     >>> from opiscal.data.rows import from_arrays
-    >>> rows = from_arrays([[1, 0], [0.6, 0.8], [1, 0.1], [0, 1]], ["a", "a", "b", "c"])
-    >>> recall_at_ranks(rows).rank.tolist()
+    >>> from opiscal.pairs.search import exact_neighbours
+    >>> from opiscal.pairs.sorted_rows import sort_rows
+    >>> rows = sort_rows(from_arrays([[1, 0], [0.6, 0.8], [1, 0.1], [0, 1]], ["a", "a", "b", "c"]))
+    >>> near = exact_neighbours(rows.vectors, rows.vectors[:2], 4)
+    >>> ranks_of_neighbours(rows, np.array([0, 1]), near, cap=3).rank.tolist()
     [1, 2]
     """
-    if cap < 1:
-        raise UsageError(f"cap {cap}: must be at least 1")
-    of_row = embeddings.class_of_row
-    queries = np.flatnonzero((of_row >= 0) & (embeddings.class_sizes()[of_row] >= 2))
-    rank = np.full(queries.size, cap, np.int32)
-    index = RowIndex(embeddings.vectors, embeddings.metric)
-    for start in range(0, queries.size, _BLOCK_ROWS):
-        part = queries[start : start + _BLOCK_ROWS]
-        # One more than asked: the row itself is among them, unless cap others are the same row.
-        found = index.search(embeddings.vectors[part], cap + 1, threads).index
-        itself = found == part[:, None]
-        positive = (of_row[found] == of_row[part][:, None]) & (found >= 0) & ~itself
-        first = positive.argmax(axis=1)
-        before = first - np.cumsum(itself, axis=1)[np.arange(part.size), first]
-        nearest = np.where(positive.any(axis=1), before, cap)
-        rank[start : start + _BLOCK_ROWS] = np.minimum(nearest, cap)
-    return NeighbourRanks(rank=rank, cap=cap)
+    if not 1 <= cap < near.index.shape[1]:
+        raise UsageError(
+            f"cap {cap}: must be at least 1, and below the {near.index.shape[1]} neighbours given"
+        )
+    classes = rows.classes
+    # A place of -1, where fewer rows were found, comes last: it is at no distance.
+    order = np.lexsort((rows.read_order[near.index], near.distance))[:, : cap + 1]
+    found = np.take_along_axis(near.index, order, axis=1)
+    itself = found == asked[:, None]
+    own = (found >= classes.start[asked][:, None]) & (found < classes.stop[asked][:, None])
+    positive = own & ~itself
+    first = positive.argmax(axis=1)
+    before = first - np.cumsum(itself, axis=1)[np.arange(asked.size), first]
+    nearest = np.minimum(np.where(positive.any(axis=1), before, cap), cap)
+    in_reading = np.argsort(rows.read_order[asked])
+    return NeighbourRanks(rank=nearest[in_reading].astype(np.int32), cap=cap)

@@ -219,6 +219,24 @@ class RowIndex:
                 bounds, _, index = self._index.range_search(part, bound)
                 yield start, bounds.astype(np.int64), index
 
+    def recall(
+        self, queries: NDArray[np.float32], exact: NDArray[np.int64], threads: int | None = None
+    ) -> float:
+        """Share of the nearest rows of some queries that the index finds.
+
+        Parameters
+        ----------
+        queries : float32 array of shape (queries, dimensions)
+        exact : int64 array of shape (queries, k)
+            Places of their nearest rows, as `exact_neighbours` finds them; -1 for none.
+        threads : int, optional
+        """
+        if self.exact or exact.size == 0:
+            return 1.0
+        found = self.search(queries, exact.shape[1], threads).index
+        hits = (exact[:, :, None] == found[:, None, :]).any(axis=2)
+        return float(hits[exact >= 0].mean())
+
     def save(self, file: Path) -> None:
         """Write the index to a file that faiss reads.
 
@@ -277,6 +295,25 @@ class RowIndex:
             part = slice(start, start + _BLOCK_ROWS)
             out[part] = (vectors[part] - self._centre) / self._scale
         return out
+
+
+def exact_neighbours(
+    vectors: NDArray[np.float32], queries: NDArray[np.float32], k: int, threads: int | None = None
+) -> Neighbours:
+    """The k nearest rows of some queries by Euclidean distance, without an index.
+
+    Parameters
+    ----------
+    vectors : float32 array of shape (rows, dimensions)
+        Not copied.
+    queries : float32 array of shape (queries, dimensions)
+    k : int
+        At most the number of rows.
+    threads : int, optional
+    """
+    with _faiss_threads(threads):
+        squares, index = faiss.knn(queries, vectors, k)
+    return Neighbours(index.astype(np.int64), np.sqrt(np.maximum(squares, 0.0, dtype=np.float64)))
 
 
 def _empty_index(factory: str, dimensions: int, metric: Metric) -> faiss.Index:
