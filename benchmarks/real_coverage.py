@@ -23,7 +23,8 @@ from opiscal.pairs.counting import CountedSet
 from opiscal.pairs.counts import PairCounts
 from opiscal.pairs.exact import count_exactly
 from opiscal.pairs.lattice import Lattice, fit_lattice
-from opiscal.pairs.plan import PairSettings, plan_pairs
+from opiscal.pairs.pair_settings import PairSettings
+from opiscal.pairs.plan import plan_pairs
 from opiscal.pairs.sorted_rows import SortedRows, sort_rows
 from opiscal.report.assemble import assemble_report
 from opiscal.report.record import Data, Provenance, Report

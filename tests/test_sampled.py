@@ -20,11 +20,14 @@ from opiscal.pairs.counting import count_pairs
 from opiscal.pairs.counts import PairCounts
 from opiscal.pairs.counts_file import load_counts, save_counts
 from opiscal.pairs.exact import count_exactly
+from opiscal.pairs.index_choice import IndexChoice
 from opiscal.pairs.lattice import Lattice, fit_lattice
 from opiscal.pairs.near_search import NearPairs, find_near_pairs
-from opiscal.pairs.plan import MOST_WORK, PairSettings, plan_pairs
-from opiscal.pairs.sampled import GROUPS, ColumnGroups, Sampled, count_sampled
-from opiscal.pairs.search import IndexChoice, RowIndex
+from opiscal.pairs.pair_settings import PairSettings
+from opiscal.pairs.plan import MOST_WORK, plan_pairs
+from opiscal.pairs.sampled import ColumnGroups, Sampled, count_sampled
+from opiscal.pairs.sampled_counts import GROUPS
+from opiscal.pairs.search import RowIndex
 from opiscal.pairs.sorted_rows import SortedRows, sort_rows
 
 INDEXES = {"flat": IndexChoice("Flat"), "bad": IndexChoice("IVF8,Flat", nprobe=1)}
@@ -276,7 +279,7 @@ def test_the_rule_of_auto_is_one_of_numbers():
         ({"sample_pairs": 0}, "sample-pairs 0: must be at least"),
         ({"sample_pairs": 10, "mode": "exact"}, "leave one of them out"),
         ({"sample_pairs": 10**9, "budget": 3.0}, "give one of them"),
-        ({"budget": 0.0}, "budget 0: must be seconds above 0"),
+        ({"budget": 0.0}, "budget 0.0: must be seconds above 0"),
         ({"most_positives": 0}, "positive-cap 0: must be at least 6"),
     ],
 )

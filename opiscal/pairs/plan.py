@@ -1,74 +1,22 @@
 """Which pairs are counted: all, or a sample, by a rule that is the same on every machine."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
 from opiscal.errors import UsageError
 from opiscal.pairs.cost import pairs_per_second
-from opiscal.pairs.sampled import GROUPS
-from opiscal.pairs.search import IndexChoice
-
-PairMode = Literal["auto", "exact", "sampled"]
+from opiscal.pairs.index_choice import IndexChoice
+from opiscal.pairs.pair_settings import DEFAULT_COLUMNS, FEWEST_COLUMNS, PairSettings
+from opiscal.pairs.sampled_counts import GROUPS
 
 MOST_WORK = 2e13
 """Rows times rows times dimensions up to which ``auto`` counts every pair."""
 
-DEFAULT_COLUMNS, FEWEST_COLUMNS = 4096, 4 * GROUPS
-DEFAULT_POSITIVES = 200_000
-
 # Reading, the report and its figures, beside the counting; and how many pairs a second an index
 # that is not flat goes through, over those of the exact count.
 _FIXED_SECONDS, _INDEX_SPEED = 3.0, 0.3
-
-
-@dataclass(frozen=True, slots=True)
-class PairSettings:
-    """What was asked for.
-
-    Attributes
-    ----------
-    mode : "auto", "exact" or "sampled"
-    sample_pairs : int, optional
-        Pairs of the random stratum, of a row and a column; some four thousand a row by default.
-    budget : float, optional
-        Seconds that an evaluation should take on this machine.
-    most_positives : int
-        Positive pairs of a class up to which all are counted.
-    index : IndexChoice
-        For the near pairs.
-    """
-
-    mode: PairMode = "auto"
-    sample_pairs: int | None = None
-    budget: float | None = None
-    most_positives: int = DEFAULT_POSITIVES
-    index: IndexChoice = field(default_factory=IndexChoice)
-
-    def __post_init__(self) -> None:
-        if self.sample_pairs is not None and self.sample_pairs < 1:
-            raise UsageError(
-                f"sample-pairs {self.sample_pairs}: must be at least {FEWEST_COLUMNS} a row, such "
-                "as 800000000 for 200,000 rows"
-            )
-        if self.sample_pairs is not None and self.mode == "exact":
-            raise UsageError(
-                f"sample-pairs {self.sample_pairs} with pairs 'exact': every pair is counted "
-                "there; leave one of them out"
-            )
-        if self.sample_pairs is not None and self.budget is not None:
-            raise UsageError(
-                f"sample-pairs {self.sample_pairs} and budget {self.budget:g}: both set the size "
-                "of the sample; give one of them"
-            )
-        if self.budget is not None and not 0 < self.budget < np.inf:
-            raise UsageError(f"budget {self.budget:g}: must be seconds above 0, such as 120")
-        if self.most_positives < 6:
-            raise UsageError(
-                f"positive-cap {self.most_positives}: must be at least 6 pairs a class, those of "
-                f"four rows; default {DEFAULT_POSITIVES}"
-            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,13 +19,10 @@ from opiscal.pairs.kernel.records import Nearest, Ranks, Rows, Side
 from opiscal.pairs.kernel.sampled import sum_sampled_squares, tally_columns, tally_found
 from opiscal.pairs.lattice import Lattice
 from opiscal.pairs.near_search import NearPairs
-from opiscal.pairs.sampled_counts import SampledCounts
+from opiscal.pairs.sampled_counts import GROUPS, SampledCounts
 from opiscal.pairs.sorted_rows import ClassOrder, SortedRows
 from opiscal.pairs.tally import Tally
 from opiscal.pairs.threads import available_threads
-
-GROUPS = 16
-"""Groups of columns, from whose scatter the sampling error is read off."""
 
 _BLOCK_ROWS = 4096
 Progress = Callable[[int], None]

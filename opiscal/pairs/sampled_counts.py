@@ -17,6 +17,9 @@ from opiscal.pairs.counts import (
 
 Floats = NDArray[np.float64]
 
+GROUPS = 16
+"""Groups of columns, from whose scatter the sampling error is read off."""
+
 
 @dataclass(frozen=True, slots=True)
 class SampledCounts:

@@ -11,16 +11,13 @@ from numpy.typing import NDArray
 
 from opiscal.data.embedding_set import Metric
 from opiscal.errors import InputError, UsageError
+from opiscal.pairs.index_choice import EF_SEARCH, NPROBE, IndexChoice
 
 _BLOCK_ROWS = 8192
 _MEDIAN_ROWS = 1001
-MOST_FLAT_ROWS = 50_000
-"""Rows up to which the automatic index compares all of them."""
-
-# An inverted file has some four times the root of the rows in lists; rows to train each from, and
-# rounds. More of either cost more than they find.
-_LISTS, _TRAINING_ROWS, _ROUNDS = 4.0, 40, 6
-_NPROBE, _EF_SEARCH = 8, 64
+# Rows to train each list of an inverted file from, and rounds: more of either cost more than they
+# find.
+_TRAINING_ROWS, _ROUNDS = 40, 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,45 +34,6 @@ class Neighbours:
 
     index: NDArray[np.int64]
     distance: NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class IndexChoice:
-    """Which index, and how hard it searches.
-
-    Attributes
-    ----------
-    factory : str
-        A string of faiss' ``index_factory``, such as ``IVF4096,Flat``, ``HNSW32`` or
-        ``IVF1024,PQ64``; ``auto`` is flat up to 50,000 rows and an inverted file beyond.
-    nprobe : int, optional
-        Lists of an inverted file that are looked through; default 8.
-    ef_search : int, optional
-        Candidates that a graph index keeps; default 64.
-    """
-
-    factory: str = "auto"
-    nprobe: int | None = None
-    ef_search: int | None = None
-
-    def __post_init__(self) -> None:
-        for name, value in (("nprobe", self.nprobe), ("ef-search", self.ef_search)):
-            if value is not None and value < 1:
-                raise UsageError(f"{name} {value}: must be at least 1, such as {_NPROBE}")
-
-    def resolved(self, rows: int) -> str:
-        """The factory string for so many rows.
-
-        Examples
-        --------
-        >>> IndexChoice().resolved(50_000), IndexChoice().resolved(200_000)
-        ('Flat', 'IVF2048,Flat')
-        """
-        if self.factory != "auto":
-            return self.factory
-        if rows <= MOST_FLAT_ROWS:
-            return "Flat"
-        return f"IVF{2 ** round(np.log2(_LISTS * np.sqrt(rows)))},Flat"
 
 
 FLAT = IndexChoice("Flat")
@@ -330,7 +288,7 @@ def _empty_index(factory: str, dimensions: int, metric: Metric) -> faiss.Index:
 def _set_effort(index: faiss.Index, choice: IndexChoice) -> str:
     """Set how hard an index searches; what was set, in words."""
     space, said = faiss.ParameterSpace(), ""
-    asked = (("nprobe", choice.nprobe, _NPROBE), ("efSearch", choice.ef_search, _EF_SEARCH))
+    asked = (("nprobe", choice.nprobe, NPROBE), ("efSearch", choice.ef_search, EF_SEARCH))
     for name, given, default in asked:
         try:
             space.set_index_parameter(index, name, given or default)

@@ -10,8 +10,8 @@ from opiscal.measures.opis import EpsAgainst, EpsRank, Integration, check_epsilo
 from opiscal.measures.rate_intervals import check_confidence
 from opiscal.measures.rates import Pool
 from opiscal.measures.utility import Utility, UtilityKind
-from opiscal.pairs.plan import DEFAULT_POSITIVES, PairMode, PairSettings
-from opiscal.pairs.search import IndexChoice
+from opiscal.pairs.index_choice import IndexChoice
+from opiscal.pairs.pair_settings import DEFAULT_POSITIVES, PairMode, PairSettings
 
 
 @dataclass(frozen=True, slots=True)
