@@ -19,9 +19,12 @@ from opiscal.data.parquet import read_embeddings
 from opiscal.measures.guarantee import guaranteed_edge
 from opiscal.measures.rate_intervals import rate_intervals
 from opiscal.measures.rates import rate_curve
+from opiscal.pairs.counting import CountedSet
 from opiscal.pairs.counts import PairCounts
 from opiscal.pairs.exact import count_exactly
 from opiscal.pairs.lattice import Lattice, fit_lattice
+from opiscal.pairs.pair_settings import PairSettings
+from opiscal.pairs.plan import plan_pairs
 from opiscal.pairs.sorted_rows import SortedRows, sort_rows
 from opiscal.report.assemble import assemble_report
 from opiscal.report.record import Data, Provenance, Report
@@ -54,8 +57,11 @@ def report(counts: PairCounts, seed: int) -> Report:
         classes_singleton=0,
         class_size=ClassSizes(int(sizes.min()), float(np.median(sizes)), int(sizes.max())),
     )
+    plan = plan_pairs(PairSettings(mode="exact"), counts.rows, 1)
     nowhere = Provenance("", "", seed, 1, (), {}, "", {}, {})
-    return assemble_report(counts, None, (None,) * counts.classes, data, nowhere, config)
+    return assemble_report(
+        CountedSet(counts, None), plan, (None,) * counts.classes, data, nowhere, config
+    )
 
 
 def truths(whole: Report) -> dict[str, float]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,12 +24,14 @@ from opiscal.data.sides import JoinedSides, Sides, check_sides
 from opiscal.errors import InputError, UsageError
 from opiscal.pairs.between import count_between
 from opiscal.pairs.between_parts import count_groups_between, count_halves_between
+from opiscal.pairs.counting import CountedSet, count_pairs
+from opiscal.pairs.counts import PairCounts
 from opiscal.pairs.edge_targets import AskedRange
-from opiscal.pairs.exact import count_exactly
 from opiscal.pairs.kernel.ranks import RECALL_CAP
 from opiscal.pairs.lattice import fit_lattice
+from opiscal.pairs.nearest_class import nearest_class
 from opiscal.pairs.parts import count_groups, count_halves
-from opiscal.pairs.search import nearest_class
+from opiscal.pairs.plan import PairPlan, plan_pairs
 from opiscal.pairs.sorted_rows import SortedRows, sort_rows
 from opiscal.pairs.threads import available_threads
 from opiscal.pairs.two_sets import sample_between, sort_two_sets
@@ -125,10 +128,12 @@ def evaluate_files(
     gallery: Sequence[str] = (),
     command: str = "",
     progress: Progress | None = None,
+    save_index: Path | None = None,
 ) -> Report:
     """Evaluate Parquet files; arguments and errors as in `evaluate`.
 
-    With files of a gallery, or with ``columns.split``, queries against the gallery.
+    With files of a gallery, or with ``columns.split``, queries against the gallery. The index of a
+    sampled count is kept in the file `save_index`, where one is given.
     """
     started = time.perf_counter()
     if gallery and columns.split is not None:
@@ -138,6 +143,11 @@ def evaluate_files(
         )
     if gallery or columns.split is not None:
         check_two_sets(config)
+        if save_index is not None:
+            raise UsageError(
+                f"save-index {str(save_index)!r} with a gallery: every pair is counted, and no "
+                "index is made; leave it out"
+            )
         return evaluate_two_sets(
             read_sides(paths, gallery, columns, config.row_policy),
             config,
@@ -148,7 +158,13 @@ def evaluate_files(
         )
     embeddings = read_embeddings(paths, columns, config.row_policy)
     return evaluate_set(
-        embeddings, config, columns=columns, command=command, progress=progress, started=started
+        embeddings,
+        config,
+        columns=columns,
+        command=command,
+        progress=progress,
+        started=started,
+        save_index=save_index,
     )
 
 
@@ -160,34 +176,43 @@ def evaluate_set(
     command: str = "",
     progress: Progress | None = None,
     started: float | None = None,
+    save_index: Path | None = None,
 ) -> Report:
     """Evaluate a set that was read: sort rows, place edges, count pairs, work out the report."""
     clock = _Clock(started)
     clock.lap("read")
     rows = sort_rows(embeddings, config.threads)
     lattice = fit_lattice(rows, config.seed, _asked_range(config))
-    tally = count_exactly(
-        rows,
-        lattice,
-        threads=config.threads,
-        ranks=config.retrieval,
-        progress=_stage(progress, "counting pairs", rows.pairs),
+    settings, threads = config.pair_settings, config.threads
+    count = partial(
+        count_pairs,
+        lattice=lattice,
+        labels=embeddings.labels,
+        metric=embeddings.metric,
+        seed=config.seed,
+        threads=threads,
     )
-    ranks = tally.ranks(rows, RECALL_CAP) if config.retrieval else None
-    counts = tally.counts(rows, lattice, embeddings.labels, embeddings.metric)
+    plan = plan_pairs(settings, rows.rows, embeddings.dimensions, threads)
+    compared = rows.pairs if plan.mode == "exact" else rows.rows * plan.columns
     stage = partial(_stage, progress)
-    counts = counts.with_groups(count_groups(embeddings, rows, lattice, config.threads, stage))
+    found = count(
+        rows, plan=plan, ranks=config.retrieval, progress=stage("counting pairs", compared)
+    )
+    if save_index is not None:
+        _save_index(found, save_index, plan)
+
+    def count_part(part: SortedRows, advance: Callable[[int], None] | None) -> PairCounts:
+        # A part is planned by its own size; time is not measured again.
+        own = replace(settings, budget=None, sample_pairs=None)
+        part_plan = plan_pairs(own, part.rows, embeddings.dimensions, threads)
+        return count(part, plan=part_plan, progress=advance).counts
+
+    counts = found.counts.with_groups(count_groups(embeddings, rows, count_part, stage))
     clock.lap("count")
     halves = None
     if config.splits and counts.classes >= FEWEST_CLASSES:
         halves = count_halves(
-            embeddings,
-            rows,
-            lattice,
-            config.threads,
-            stage,
-            splits=config.splits,
-            seed=config.seed,
+            embeddings, rows, count_part, stage, splits=config.splits, seed=config.seed
         )
         clock.lap("split")
     nearest = nearest_class(embeddings, config.threads, rows.classes.scored)
@@ -195,7 +220,13 @@ def evaluate_set(
     clock.lap("nearest_class")
     provenance = _provenance(embeddings, config, columns, command, clock)
     report = assemble_report(
-        counts, ranks, names, _data(embeddings, rows), provenance, config, halves
+        replace(found, counts=counts),
+        plan,
+        names,
+        _data(embeddings, rows),
+        provenance,
+        config,
+        halves,
     )
     clock.lap("report")
     return replace(report, provenance=replace(provenance, elapsed_s=clock.elapsed))
@@ -257,7 +288,12 @@ def evaluate_two_sets(
         gallery=two.gallery.rows,
         queries_unknown=None if counts.gallery is None else counts.gallery.unknown,
     )
-    report = assemble_report(counts, ranks, names, data, provenance, config, halves)
+    settings = config.pair_settings
+    plan = PairPlan(
+        "exact", "every query with every gallery row", 0, settings.most_positives, settings.index
+    )
+    counted = CountedSet(counts, ranks)
+    report = assemble_report(counted, plan, names, data, provenance, config, halves)
     clock.lap("report")
     return replace(report, provenance=replace(provenance, elapsed_s=clock.elapsed))
 
@@ -274,6 +310,25 @@ def check_two_sets(config: EvaluateConfig) -> None:
             "singletons 'drop' with a gallery: a class of one query and one gallery row has a "
             "pair, and FPIR is about the queries without a class there; leave it at 'keep'"
         )
+    for name, asked in (
+        ("pairs sampled", config.pairs == "sampled"),
+        (f"sample-pairs {config.sample_pairs}", config.sample_pairs is not None),
+        (f"budget {config.budget}", config.budget is not None),
+    ):
+        if asked:
+            raise UsageError(
+                f"{name} with a gallery: of two sets every pair is counted; leave it out, or give "
+                "fewer queries or gallery rows"
+            )
+
+
+def _save_index(found: CountedSet, file: Path, plan: PairPlan) -> None:
+    if found.sample is None:
+        raise UsageError(
+            f"save-index {str(file)!r}: every pair is counted ({plan.reason}), and no index is "
+            "made; give --pairs sampled, or leave it out"
+        )
+    found.sample.index.save(file)
 
 
 def _asked_range(config: EvaluateConfig) -> AskedRange | None:

@@ -17,7 +17,7 @@ LINE = "opiscal: interrupted; nothing was left half written\n"
 STAGES = (
     "opiscal.evaluation.read_embeddings",
     "opiscal.evaluation.fit_lattice",
-    "opiscal.evaluation.count_exactly",
+    "opiscal.evaluation.count_pairs",
     "opiscal.evaluation.nearest_class",
     "opiscal.report.run.save_counts",
     "opiscal.report.class_table.ClassTable.columns",
@@ -59,7 +59,7 @@ def test_debug_shows_where(cli: Cli, monkeypatch):
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("opiscal.evaluation.count_exactly", interrupted)
+    monkeypatch.setattr("opiscal.evaluation.count_pairs", interrupted)
     answer = cli("evaluate", DIGITS400, "--debug")
     assert answer.code == 130
     assert "Traceback (most recent call last)" in answer.err

@@ -318,6 +318,14 @@ def test_threads_change_nothing(two):
             UsageError,
             "singletons 'drop' with a gallery",
         ),
+        (
+            {
+                "gallery": (np.ones((4, 2)), [0, 0, 1, 1]),
+                "config": EvaluateConfig(pairs="sampled"),
+            },
+            UsageError,
+            "pairs sampled with a gallery: of two sets every pair is counted",
+        ),
     ],
 )
 def test_bad_input(given, error, words):

@@ -49,7 +49,8 @@ FIELDS = {
     "data": ["rows_read", "rows_used", "dropped", "distractors", "dimensions", "classes",
              "classes_scored", "classes_singleton", "class_size", "queries", "gallery",
              "queries_unknown"],
-    "pairs": ["mode", "positive", "negative", "positive_counted", "negative_counted"],
+    "pairs": ["mode", "positive", "negative", "positive_counted", "negative_counted",
+              "reason", "sampling"],
     "metric": None,
     "calibration_range": ["given", "distance", "similarity", "far", "frr"],
     "utility": ["kind", "c", "mean", "ci"],
@@ -738,6 +739,13 @@ SETTINGS = [
     {"seed": 1},
     {"confidence": 0.9},
     {"splits": 2},
+    {"pairs": "exact"},
+    {"sample_pairs": 3000},
+    {"budget": 1e6},
+    {"positive_cap": 100},
+    {"index": "Flat"},
+    {"nprobe": 3},
+    {"ef_search": 3},
 ]
 
 

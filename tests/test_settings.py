@@ -67,6 +67,18 @@ WRONG = [
     ("splits", 1.5, "whole number"),
     ("splits", True, "whole number"),
     ("splits", None, "whole number"),
+    ("pairs", "all", "auto, exact, sampled"),
+    ("sample_pairs", 0, "at least 64 a row"),
+    ("sample_pairs", 0.5, "whole number"),
+    ("budget", -1.0, "above 0"),
+    ("budget", math.inf, "above 0"),
+    ("budget", "1h", "seconds"),
+    ("positive_cap", 0, "at least 6"),
+    ("positive_cap", None, "whole number"),
+    ("index", None, "index_factory"),
+    ("nprobe", 0, "at least 1"),
+    ("nprobe", True, "whole number"),
+    ("ef_search", -1, "at least 1"),
 ]
 
 
@@ -145,6 +157,12 @@ OTHER = {
     "threads": 3,
     "confidence": 0.9,
     "splits": 5,
+    "pairs": "sampled",
+    "sample_pairs": 1_000_000,
+    "positive_cap": 1000,
+    "index": "IVF64,Flat",
+    "nprobe": 2,
+    "ef_search": 16,
 }
 
 
@@ -177,6 +195,13 @@ def test_defaults_are_those_of_the_contract():
         "seed": 0,
         "confidence": 0.95,
         "splits": 0,
+        "pairs": "auto",
+        "sample_pairs": None,
+        "budget": None,
+        "positive_cap": 200_000,
+        "index": "auto",
+        "nprobe": None,
+        "ef_search": None,
     }
 
 

@@ -15,6 +15,7 @@ from oracles import accepted, pair_table
 import opiscal
 from opiscal.data.rows import from_arrays
 from opiscal.evaluation import _asked_range, evaluate_set
+from opiscal.pairs.exact import count_exactly
 from opiscal.pairs.lattice import fit_lattice
 from opiscal.pairs.parts import count_halves
 from opiscal.pairs.sorted_rows import sort_rows
@@ -42,9 +43,12 @@ def halves_of(embeddings, config):
     """Lattice and counts of the halves, as an evaluation makes them."""
     rows = sort_rows(embeddings)
     lattice = fit_lattice(rows, config.seed, _asked_range(config))
-    counts = count_halves(
-        embeddings, rows, lattice, 1, no_stage, splits=config.splits, seed=config.seed
-    )
+
+    def count(part, _advance):
+        tally = count_exactly(part, lattice, ranks=False, threads=1)
+        return tally.counts(part, lattice, embeddings.labels, embeddings.metric)
+
+    counts = count_halves(embeddings, rows, count, no_stage, splits=config.splits, seed=config.seed)
     return lattice, counts
 
 

@@ -62,6 +62,14 @@ def evaluate(
         ),
     ] = None,
     confidence: options.Confidence = 0.95,
+    pairs: options.PairsOption = "auto",
+    sample_pairs: options.SamplePairs = None,
+    budget: options.Budget = None,
+    positive_cap: options.PositiveCap = 200_000,
+    index: options.Index = "auto",
+    nprobe: options.NProbe = None,
+    ef_search: options.EfSearch = None,
+    save_index: options.SaveIndex = None,
     no_plots: Annotated[bool, typer.Option("--no-plots", help="Draw no figures.")] = False,
     no_retrieval: Annotated[
         bool, typer.Option("--no-retrieval", help="Do not work out Recall@k.")
@@ -73,7 +81,7 @@ def evaluate(
     verbose: options.Verbose = False,
     debug: options.Debug = False,
 ) -> None:
-    """Count every pair of DATA and say which threshold to ship, and for whom it fails.
+    """Count the pairs of DATA and say which threshold to ship, and for whom it fails.
 
     Writes a run folder that every other command reads: report.json, classes.parquet, pairs.npz and
     plots/.
@@ -109,6 +117,13 @@ def evaluate(
             threads=threads,
             confidence=confidence,
             splits=(3 if splits is None else splits) if split else 0,
+            pairs=pairs,  # type: ignore[arg-type]
+            sample_pairs=sample_pairs,
+            budget=budget,
+            positive_cap=positive_cap,
+            index=index,
+            nprobe=nprobe,
+            ef_search=ef_search,
         )
         # Before the work, not after it.
         check_run_place(out)
@@ -122,6 +137,7 @@ def evaluate(
                 gallery=gallery or (),
                 command=shlex.join(["opiscal", *sys.argv[1:]]),
                 progress=progress,
+                save_index=save_index,
             )
         report.save(out, plots=not no_plots)
         if not quiet:

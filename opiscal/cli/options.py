@@ -1,5 +1,6 @@
 """Options that several commands share."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -173,6 +174,79 @@ Recommend = Annotated[
         rich_help_panel="Measures",
     ),
 ]
+PairsOption = Annotated[
+    str,
+    typer.Option(
+        "--pairs",
+        help="Count every pair (exact), or a sample (sampled); auto counts all up to 2e13 "
+        "multiply-adds, rows x rows x dimensions.",
+        rich_help_panel="Sampled pairs",
+    ),
+]
+SamplePairs = Annotated[
+    int | None,
+    typer.Option(
+        "--sample-pairs",
+        help="Pairs of the random part of a sample. [default: 4096 for each row]",
+        show_default=False,
+        rich_help_panel="Sampled pairs",
+    ),
+]
+Budget = Annotated[
+    float | None,
+    typer.Option(
+        "--budget",
+        help="Seconds to take on this machine: every pair if that is enough, else a sample as "
+        "large as fits. Counts then depend on the machine.",
+        show_default=False,
+        rich_help_panel="Sampled pairs",
+    ),
+]
+PositiveCap = Annotated[
+    int,
+    typer.Option(
+        "--positive-cap",
+        help="In a sample, positive pairs of a class up to which all are counted.",
+        rich_help_panel="Sampled pairs",
+    ),
+]
+Index = Annotated[
+    str,
+    typer.Option(
+        "--index",
+        help="Index for near pairs: auto (flat up to 50,000 rows, an inverted file beyond), or an "
+        "index_factory string of faiss, such as IVF4096,Flat or HNSW32.",
+        rich_help_panel="Sampled pairs",
+    ),
+]
+NProbe = Annotated[
+    int | None,
+    typer.Option(
+        "--nprobe",
+        help="Lists of an inverted file that are looked through. [default: 8]",
+        show_default=False,
+        rich_help_panel="Sampled pairs",
+    ),
+]
+EfSearch = Annotated[
+    int | None,
+    typer.Option(
+        "--ef-search",
+        help="Candidates that a graph index (HNSW) keeps. [default: 64]",
+        show_default=False,
+        rich_help_panel="Sampled pairs",
+    ),
+]
+SaveIndex = Annotated[
+    Path | None,
+    typer.Option(
+        "--save-index",
+        help="Keep the index in this file, for faiss to read: L2, rows in class order, less "
+        "their median.",
+        show_default=False,
+        rich_help_panel="Sampled pairs",
+    ),
+]
 Threads = Annotated[
     int | None,
     typer.Option(
@@ -181,7 +255,9 @@ Threads = Annotated[
         show_default=False,
     ),
 ]
-Seed = Annotated[int, typer.Option("--seed", help="Of the sample from which edges are placed.")]
+Seed = Annotated[
+    int, typer.Option("--seed", help="Of the samples: of pairs for the edges, of columns.")
+]
 Confidence = Annotated[
     float, typer.Option("--confidence", help="Level of the intervals and of guarantees.")
 ]

@@ -4,7 +4,7 @@ The pairs of a cell share rows, and those of a group share classes: a Wilson int
 number of pairs is far too narrow. It is taken on an effective number in its place.
 """
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -123,15 +123,15 @@ def effective_pairs_of_class(
     edge = _telling_edge(counts.moment_distance, accepted, pairs, distance)
     if edge is None:
         return fewest
-    of_rows = ends * int(accepted[edge])
+    of_rows = ends * accepted[edge].item()
     # Whole numbers as long as it goes: the difference may be tiny beside both its terms.
-    about_mean = (rows * int(squares[edge]) - of_rows**2) / rows
-    share = int(accepted[edge]) / pairs
+    about_mean = (rows * squares[edge].item() - of_rows**2) / rows
+    share = accepted[edge].item() / pairs
     if kind == "far":
         effect = about_mean / ((rows - 1) * others * share * (1 - share))
     else:
         effect = 2 * about_mean / ((rows - 2) ** 2 * share * (1 - share))
-    return max(pairs / max(effect, 1.0) * _few_clusters(rows, confidence), fewest)
+    return float(max(pairs / max(effect, 1.0) * _few_clusters(rows, confidence), fewest))
 
 
 def _effective_pairs_between(
@@ -233,15 +233,15 @@ def effective_pairs_of_group(
     edge = _telling_edge(counts.class_distance, at_class_edges, pairs, distance)
     if edge is None or counts.classes < 2 or weight.max() >= pairs:
         return fewest
-    share = int(at_class_edges[edge]) / pairs
+    share = at_class_edges[edge].item() / pairs
     without = (by_class[:, edge] - share * weight) / (pairs - weight)
     variance = float(np.square(without).sum()) * (1 - 1 / counts.classes) * ends / (ends - unseen)
     effect = variance * pairs / (share * (1 - share))
-    return max(pairs / max(effect, 1.0) * _few_clusters(classes, confidence), fewest)
+    return float(max(pairs / max(effect, 1.0) * _few_clusters(classes, confidence), fewest))
 
 
 def _telling_edge(
-    edges: Floats, accepted: NDArray[np.number], pairs: float, distance: float
+    edges: Floats, accepted: NDArray[Any], pairs: float, distance: float
 ) -> int | None:
     """The edge nearest to a threshold at which enough pairs fell either way; None without one."""
     enough = min(_TELLING_PAIRS, _TELLING_SHARE * pairs)

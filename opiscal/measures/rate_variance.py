@@ -87,6 +87,9 @@ def rate_variance(counts: PairCounts, rate: Rate, pool: Pool = "pairs") -> RateV
     of them to be off by as much as their common rate is. Distractors of one unknown class would
     scatter more.
 
+    Of a sample of pairs the variance is that of the classes, without the scatter of each class's
+    own sample, and the sampling variance of the pool.
+
     Parameters
     ----------
     counts : PairCounts
@@ -112,6 +115,14 @@ def rate_variance(counts: PairCounts, rate: Rate, pool: Pool = "pairs") -> RateV
         class_part += np.square(influence.weight[part, None] * (rates - p)).sum(axis=0)
     spread = p * (1.0 - p)
     whole = class_part.copy()
+    if rate == "far" and pool == "pairs" and counts.sampling is not None:
+        # The scatter of the classes has in it that of each one's own sample, which is not another
+        # draw of classes; what sampling adds to the pool is known by itself.
+        of_each = np.square(influence.weight / counts.negatives_of_class)
+        own = of_each @ counts.sampling.class_variance
+        whole -= np.interp(counts.class_distance, counts.moment_distance, own)
+        of_pool = counts.sampling.pool_variance[counts.class_edge] / counts.negative**2
+        whole = np.maximum(whole, 0.0) + of_pool
     if influence.row_squares > 0:
         whole += influence.row_squares * _row_scatter(counts, p)
     if rate == "far" and pool == "pairs":

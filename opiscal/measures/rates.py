@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from opiscal.pairs.counts import PairCounts
+from opiscal.pairs.counts import ClassEstimates, PairCounts
 
 Floats = NDArray[np.float64]
 Pool = Literal["pairs", "classes"]
@@ -132,7 +132,7 @@ def class_counts_at(
     weight = np.where(np.abs(distance - edges[below]) <= near, 0.0, weight)
     weight = np.where(np.abs(distance - edges[above]) <= near, 1.0, weight)
 
-    def between(accepted: NDArray[np.integer]) -> Floats:
+    def between(accepted: ClassEstimates) -> Floats:
         part = accepted[classes]
         low = part[:, below].astype(np.float64)
         low += weight * (part[:, above] - part[:, below])

@@ -44,23 +44,7 @@ def plan_blocks(rows: SortedRows) -> tuple[list[Block], list[Block]]:
     in the same tile wherever it is counted, and the counts are the same bit for bit. Those of
     negative pairs end where classes end, but within classes that are larger than a block.
     """
-    size = block_rows(rows.rows)
-    classes = rows.classes
-    positive: list[Block] = []
-    size_of_positives = max(size // _POSITIVE_SHARE, _POSITIVES_LEAST)
-    start, scored_rows = 0, classes.scored_rows
-    while start < scored_rows:
-        stop = int(classes.stop[start])
-        if stop - start > size_of_positives:
-            cuts = [*range(start, stop, size_of_positives), stop]
-            spans = list(itertools.pairwise(cuts))
-            positive += [Block("positive", *a, *b) for k, a in enumerate(spans) for b in spans[k:]]
-        else:
-            while stop < scored_rows and classes.stop[stop] - start <= size_of_positives:
-                stop = int(classes.stop[stop])
-            positive.append(Block("positive", start, stop, start, stop))
-        start = stop
-
+    size, classes = block_rows(rows.rows), rows.classes
     cuts = cut_between_classes(classes.ends, 0, rows.rows, size)
     spans = list(itertools.pairwise(cuts))
     negative = [
@@ -70,7 +54,31 @@ def plan_blocks(rows: SortedRows) -> tuple[list[Block], list[Block]]:
         for left, right in spans[k:]
         if right > classes.stop[top]
     ]
-    return positive, negative
+    return positive_blocks(rows), negative
+
+
+def positive_blocks(rows: SortedRows, left_out: NDArray[np.bool_] | None = None) -> list[Block]:
+    """Blocks of all positive pairs, but those of the scored classes that are left out."""
+    classes, blocks = rows.classes, []
+    size = max(block_rows(rows.rows) // _POSITIVE_SHARE, _POSITIVES_LEAST)
+    skipped = np.zeros(classes.class_rows.size, bool) if left_out is None else left_out
+    skipped_row = np.repeat(skipped, classes.class_rows)
+    start, scored_rows = 0, classes.scored_rows
+    while start < scored_rows:
+        stop = int(classes.stop[start])
+        if skipped_row[start]:
+            pass
+        elif stop - start > size:
+            spans = list(itertools.pairwise([*range(start, stop, size), stop]))
+            blocks += [Block("positive", *a, *b) for k, a in enumerate(spans) for b in spans[k:]]
+        else:
+            while stop < scored_rows and classes.stop[stop] - start <= size:
+                if skipped_row[stop]:
+                    break
+                stop = int(classes.stop[stop])
+            blocks.append(Block("positive", start, stop, start, stop))
+        start = stop
+    return blocks
 
 
 def cut_between_classes(

@@ -52,7 +52,7 @@ def estimate_cost(embeddings: EmbeddingSet, threads: int | None = None) -> Cost:
         The time is right to a factor of two or so; other programs on the machine slow it down.
     """
     workers = threads or available_threads()
-    rate = _pairs_per_second(embeddings.dimensions, workers)
+    rate = pairs_per_second(embeddings.dimensions, workers)
     labelled = embeddings.rows - embeddings.distractors
     pairs = labelled * (labelled - 1) // 2 + labelled * embeddings.distractors
     # The matrix as read, and its copy in class order.
@@ -68,7 +68,8 @@ def estimate_cost(embeddings: EmbeddingSet, threads: int | None = None) -> Cost:
     )
 
 
-def _pairs_per_second(dimensions: int, threads: int) -> float:
+def pairs_per_second(dimensions: int, threads: int | None = None) -> float:
+    """How many pairs this machine counts in a second, by a trial of a few thousand rows."""
     rng = np.random.default_rng(0)
     vectors = rng.standard_normal((_TRIAL_ROWS, dimensions), dtype=np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
@@ -88,6 +89,6 @@ def _pairs_per_second(dimensions: int, threads: int) -> float:
     took = np.inf
     for _ in range(2):  # the first one may have to load the compiled loops
         started = time.perf_counter()
-        count_exactly(rows, lattice, threads=threads)
+        count_exactly(rows, lattice, threads=threads or available_threads())
         took = min(took, time.perf_counter() - started)
     return rows.pairs / took

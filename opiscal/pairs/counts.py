@@ -5,14 +5,20 @@ Above this record nothing sees an embedding; below it nothing knows a utility.
 """
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from opiscal.data.embedding_set import Label, Metric
 
+if TYPE_CHECKING:
+    from opiscal.pairs.sampled_counts import SampledCounts
+
 Counts = NDArray[np.int64]
 ClassCounts = NDArray[np.int32] | NDArray[np.int64]
+Estimates = NDArray[np.int64] | NDArray[np.float64]
+ClassEstimates = ClassCounts | NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +89,29 @@ class GalleryCounts:
 
 
 @dataclass(frozen=True, slots=True)
+class Sampling:
+    """What sampling adds to the scatter of counts that were estimated from a sample of pairs.
+
+    Attributes
+    ----------
+    pool_variance : float64 array of shape (E,)
+        Of the pool's accepted negatives.
+    class_variance : float64 array of shape (T, K)
+        Of each class's accepted negatives at the moment edges; `PairCounts.negative_squares` has it
+        in it.
+    strata : SampledCounts
+        What was counted.
+    """
+
+    pool_variance: NDArray[np.float64]
+    class_variance: NDArray[np.float64]
+    strata: "SampledCounts"
+
+
+@dataclass(frozen=True, slots=True)
 class PairCounts:
-    """Accepted pairs at every edge: cumulative integers, exact.
+    """Accepted pairs at every edge: cumulative integers, exact; or estimates of these from a sample
+    of pairs (`sampling`), which need not be whole numbers.
 
     Edges ascend in distance, a pair at an edge's own distance is accepted by it, and the last edge
     accepts every pair.
@@ -118,6 +145,8 @@ class PairCounts:
         fewer than four on the average; for two sets also with more than 700 classes, or where a
         class that is not scored has more than 512 rows or is on both sides, or an item has a class
         on each side.
+    sampling : Sampling, optional
+        Where the counts are estimates.
     within_groups : tuple of (group, PairCounts)
         The same for the pairs with both ends in one group, on the same edges. Empty without groups.
     gallery : GalleryCounts, optional
@@ -132,14 +161,15 @@ class PairCounts:
     distance: NDArray[np.float64]
     class_edge: Counts
     moment_edge: Counts
-    pool_positive: Counts
-    pool_negative: Counts
-    class_positive: ClassCounts
-    class_negative: ClassCounts
-    positive_squares: Counts
-    negative_squares: Counts
-    products: Counts
+    pool_positive: Estimates
+    pool_negative: Estimates
+    class_positive: ClassEstimates
+    class_negative: ClassEstimates
+    positive_squares: Estimates
+    negative_squares: Estimates
+    products: Estimates
     class_pairs: ClassPairSums | None = None
+    sampling: Sampling | None = None
     within_groups: "tuple[tuple[Label, PairCounts], ...]" = ()
     gallery: GalleryCounts | None = None
 

@@ -10,6 +10,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any, NoReturn, get_args
@@ -20,9 +21,10 @@ from numpy.typing import NDArray
 from opiscal.data.embedding_set import Label, Metric
 from opiscal.errors import InputError, UsageError
 from opiscal.pairs.counts import ClassPairSums, GalleryCounts, PairCounts
+from opiscal.pairs.sampled_counts import SampledCounts
 
 FORMAT = "opiscal pair counts"
-VERSION = 3
+VERSION = 4
 
 # Kept as they are; the counts of a group are on the edges of the whole.
 _EDGE_ARRAYS = ("distance", "class_edge", "moment_edge")
@@ -35,6 +37,14 @@ _GALLERY_ROWS = ("query_rows", "gallery_rows", "shared_rows")
 _GALLERY_RISING = ("identified", "false_positive")
 _GALLERY_NUMBERS = ("queries", "gallery", "known", "unknown")
 _RISING_ARRAYS = (*_POOL_ARRAYS, *_CLASS_ARRAYS, *_MOMENT_ARRAYS)
+# Of a sample of pairs in their place; those of a class and class edge are the first three.
+_PLAIN_STRATA = ("class_columns", "positive_rows")
+_CLASS_STRATA = ("class_near", "class_rest", "class_positive")
+_RISING_STRATA = (
+    *_CLASS_STRATA,
+    *("pool_near", "pool_rest", "pool_positive"),
+    *("row_sums", "group_squares", "positive_squares"),
+)
 
 # A zip notes when each member was written; always the same time, or no two files would be equal.
 _NO_TIME = (1980, 1, 1, 0, 0, 0)
@@ -149,6 +159,7 @@ def _header(counts: PairCounts) -> dict[str, Any]:
         "metric": counts.metric,
         "rows": counts.rows,
         "distractors": counts.distractors,
+        "columns": None if counts.sampling is None else counts.sampling.strata.columns,
         "class_pairs": [] if counts.class_pairs is None else _class_pair_arrays(counts.class_pairs),
         "gallery": None
         if counts.gallery is None
@@ -174,6 +185,13 @@ def _write_record(
             )
     _write_json(archive, prefix + "labels", [_plain(label) for label in counts.labels])
     _write(archive, prefix + "class_rows", counts.class_rows)
+    if counts.sampling is not None:
+        strata = counts.sampling.strata
+        for name in _PLAIN_STRATA:
+            _write(archive, prefix + name, getattr(strata, name))
+        for name in _RISING_STRATA:
+            _write(archive, prefix + name, _steps(getattr(strata, name), name))
+        return
     for name in _RISING_ARRAYS:
         _write(archive, prefix + name, _steps(getattr(counts, name), name))
     if (sums := counts.class_pairs) is not None:
@@ -275,7 +293,7 @@ def _read_record(
     archive: zipfile.ZipFile,
     prefix: str,
     header: Mapping[str, Any],
-    edges: Mapping[str, NDArray[Any]],
+    edges: Mapping[str, Any],
     groups: tuple[tuple[Label, PairCounts], ...],
 ) -> PairCounts:
     labels = _read_json(archive, prefix + "labels")
@@ -285,23 +303,46 @@ def _read_record(
         _wrong(f"metric {header['metric']!r}")
     if class_rows.shape != (len(labels),):
         _wrong(f"{len(labels)} labels and sizes of shape {class_rows.shape}")
-    shapes: dict[str, tuple[int, ...]] = {}
-    shapes |= dict.fromkeys(_POOL_ARRAYS, (edges["distance"].size,))
-    shapes |= dict.fromkeys(_CLASS_ARRAYS, (len(labels), edges["class_edge"].size))
-    shapes |= dict.fromkeys(_MOMENT_ARRAYS, (len(labels), edges["moment_edge"].size))
     gallery = _read_gallery(archive, prefix, header["gallery"], class_rows, edges["distance"])
     # The same rules as those of `Tally.empty` and `BetweenTally.empty`.
     most = int((class_rows * np.maximum(class_rows, rows - class_rows)).max(initial=0))
     if gallery is not None:
         most = gallery.most_pairs_of_class
     class_type = np.int32 if most < np.iinfo(np.int32).max else np.int64
-    arrays: dict[str, NDArray[Any]] = {}
+    by_class: tuple[int, ...]
+    pool, by_class = (edges["distance"].size,), (len(labels), edges["class_edge"].size)
+    moments = (len(labels), edges["moment_edge"].size)
+    if header["columns"] is not None:
+        plain = {name: _read(archive, prefix + name) for name in _PLAIN_STRATA}
+        rising = {name: _rising(archive, prefix, name, class_type) for name in _RISING_STRATA}
+        wanted: dict[str, tuple[int, ...]] = dict.fromkeys(_CLASS_STRATA, by_class) | dict.fromkeys(
+            _PLAIN_STRATA, by_class[:1]
+        )
+        wanted |= {"pool_near": pool, "group_squares": moments, "positive_squares": moments}
+        wanted |= {"row_sums": (5, *moments)}
+        wanted |= {name: (len(rising[name]), *pool) for name in ("pool_rest", "pool_positive")}
+        for name, shape in wanted.items():
+            if (plain | rising)[name].shape != shape:
+                _wrong(f"{name} of shape {(plain | rising)[name].shape}, not {shape}")
+        strata = SampledCounts(
+            metric=header["metric"],
+            rows=int(rows),
+            distractors=int(distractors),
+            labels=tuple(labels),
+            class_rows=class_rows,
+            columns=int(header["columns"]),
+            **edges,
+            **plain,
+            **rising,
+        )
+        return replace(strata.estimate(), within_groups=groups)
+    shapes: dict[str, tuple[int, ...]] = dict.fromkeys(_POOL_ARRAYS, pool)
+    shapes |= dict.fromkeys(_CLASS_ARRAYS, by_class) | dict.fromkeys(_MOMENT_ARRAYS, moments)
+    arrays: dict[str, Any] = {}
     for name, shape in shapes.items():
-        steps = _read(archive, prefix + name)
-        if steps.shape != shape or steps.dtype.kind != "u":
-            _wrong(f"{name} of shape {steps.shape} and type {steps.dtype}, not {shape}")
-        dtype = class_type if name in _CLASS_ARRAYS else np.int64
-        arrays[name] = np.cumsum(steps, axis=-1, dtype=dtype)
+        arrays[name] = _rising(archive, prefix, name, class_type)
+        if arrays[name].shape != shape:
+            _wrong(f"{name} of shape {arrays[name].shape}, not {shape}")
     return PairCounts(
         metric=header["metric"],
         rows=int(rows),
@@ -340,6 +381,17 @@ def _read_gallery(
         arrays[name] = np.cumsum(steps, dtype=np.int64)
     known = {name: int(numbers[name]) for name in _GALLERY_NUMBERS}
     return GalleryCounts(**known, **arrays)  # type: ignore[arg-type]  # numbers, then arrays
+
+
+def _rising(
+    archive: zipfile.ZipFile, prefix: str, name: str, class_type: type[np.integer]
+) -> NDArray[Any]:
+    """An array that was kept as its steps."""
+    steps = _read(archive, prefix + name)
+    if steps.dtype.kind != "u":
+        _wrong(f"{name} of type {steps.dtype}")
+    of_class = name in _CLASS_ARRAYS or name in _CLASS_STRATA
+    return np.asarray(np.cumsum(steps, axis=-1, dtype=class_type if of_class else np.int64))
 
 
 def _read_class_pairs(

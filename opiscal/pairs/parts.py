@@ -7,16 +7,19 @@ from numpy.typing import NDArray
 
 from opiscal.data.embedding_set import EmbeddingSet, Label
 from opiscal.pairs.counts import PairCounts
-from opiscal.pairs.exact import Progress, count_exactly
-from opiscal.pairs.lattice import Lattice
+from opiscal.pairs.exact import Progress
 from opiscal.pairs.sorted_rows import SortedRows
 
 Stage = Callable[[str, int], Progress | None]
 """Opens a stage of work, named, of so many pairs; gives what is called as they are counted."""
 
 
+Count = Callable[[SortedRows, Progress | None], PairCounts]
+"""Counts the pairs of some rows of the set."""
+
+
 def count_groups(
-    embeddings: EmbeddingSet, rows: SortedRows, lattice: Lattice, threads: int | None, stage: Stage
+    embeddings: EmbeddingSet, rows: SortedRows, count: Count, stage: Stage
 ) -> tuple[tuple[Label, PairCounts], ...]:
     """Counts of the pairs with both ends in one group, for every group that has a labelled row.
 
@@ -29,16 +32,14 @@ def count_groups(
     for index, name in enumerate(embeddings.groups):
         part = rows.subset(group == index)
         if part.classes.labelled > 0:
-            advance = stage(f"group {name}", part.pairs)
-            out.append((name, _count(embeddings, part, lattice, threads, advance)))
+            out.append((name, count(part, stage(f"group {name}", part.pairs))))
     return tuple(out)
 
 
 def count_halves(
     embeddings: EmbeddingSet,
     rows: SortedRows,
-    lattice: Lattice,
-    threads: int | None,
+    count: Count,
     stage: Stage,
     *,
     splits: int,
@@ -54,7 +55,7 @@ def count_halves(
         chosen = _half(rows, len(embeddings.labels), np.random.default_rng([seed, number]))
         parts = (rows.subset(chosen), rows.subset(~chosen))
         advance = stage(f"split {number + 1}", sum(part.pairs for part in parts))
-        first, second = (_count(embeddings, part, lattice, threads, advance) for part in parts)
+        first, second = (count(part, advance) for part in parts)
         out.append((first, second))
     return out
 
@@ -65,14 +66,3 @@ def _half(rows: SortedRows, labels: int, rng: np.random.Generator) -> NDArray[np
     in_half[scored] = False
     in_half[rng.permutation(scored)[: scored.size // 2]] = True
     return np.where(ids >= 0, in_half[ids], rng.random(ids.size) < 0.5)
-
-
-def _count(
-    embeddings: EmbeddingSet,
-    part: SortedRows,
-    lattice: Lattice,
-    threads: int | None,
-    advance: Progress | None,
-) -> PairCounts:
-    tally = count_exactly(part, lattice, threads=threads, ranks=False, progress=advance)
-    return tally.counts(part, lattice, embeddings.labels, embeddings.metric)

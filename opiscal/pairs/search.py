@@ -1,21 +1,23 @@
-"""Nearest rows by a flat faiss index: the one door to faiss."""
+"""Nearest rows by a faiss index, flat or approximate: the one door to faiss."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from opiscal.data.embedding_set import EmbeddingSet, Metric
-from opiscal.errors import UsageError
-from opiscal.pairs.counts import NeighbourRanks
+from opiscal.data.embedding_set import Metric
+from opiscal.errors import InputError, UsageError
+from opiscal.pairs.index_choice import EF_SEARCH, NPROBE, IndexChoice
 
 _BLOCK_ROWS = 8192
 _MEDIAN_ROWS = 1001
-# A mean of unit rows that is shorter is rounding, not a direction.
-_NO_DIRECTION = 1e-6
+# Rows to train each list of an inverted file from, and rounds: more of either cost more than they
+# find.
+_TRAINING_ROWS, _ROUNDS = 40, 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +27,7 @@ class Neighbours:
     Attributes
     ----------
     index : int64 array of shape (queries, k)
-        Places of the rows in the index; -1 where the index has fewer than k rows.
+        Places of the rows in the index; -1 where the index has, or finds, fewer than k rows.
     distance : float64 array of shape (queries, k)
         Infinite where `index` is -1.
     """
@@ -34,11 +36,15 @@ class Neighbours:
     distance: NDArray[np.float64]
 
 
-class FlatIndex:
-    r"""All rows, compared one by one: exact up to the rounding of float32.
+FLAT = IndexChoice("Flat")
+
+
+class RowIndex:
+    r"""Rows in a faiss index.
 
     Under ``cosine`` the distance is :math:`\sqrt{2 - 2 s}` with the inner product :math:`s` of unit
-    rows, clipped to [0, 2]; under ``l2`` it is Euclidean.
+    rows, clipped to [0, 2]; under ``l2`` it is Euclidean. A flat index is exact up to the rounding
+    of float32; others miss rows, and those with compressed rows give rough distances.
 
     Parameters
     ----------
@@ -47,26 +53,50 @@ class FlatIndex:
         index, under ``l2`` less a row that stands in their middle and divided by a power of two:
         no distance changes, and neither a common offset nor long rows cost precision.
     metric : "cosine" or "l2"
+    choice : IndexChoice
+        Default: flat.
+    seed : int
+        Of the rows that an index is trained on.
+    threads : int, optional
+        For building it.
+
+    Raises
+    ------
+    UsageError
+        For a string that faiss does not know, or an index that so few rows cannot train.
 
     Examples
     --------
-    >>> index = FlatIndex(np.array([[0.0, 0.0], [3.0, 4.0]], np.float32), "l2")
+    >>> index = RowIndex(np.array([[0.0, 0.0], [3.0, 4.0]], np.float32), "l2")
     >>> found = index.search(np.array([[0.0, 1.0]], np.float32), k=3)
     >>> found.index.tolist(), found.distance.round(3).tolist()
     ([[0, 1, -1]], [[1.0, 4.243, inf]])
     """
 
-    __slots__ = ("_centre", "_index", "_scale", "metric")
+    __slots__ = ("_centre", "_index", "_scale", "description", "exact", "metric")
 
-    def __init__(self, vectors: NDArray[np.float32], metric: Metric) -> None:
+    def __init__(
+        self,
+        vectors: NDArray[np.float32],
+        metric: Metric,
+        choice: IndexChoice = FLAT,
+        *,
+        seed: int = 0,
+        threads: int | None = None,
+    ) -> None:
         self.metric = metric
         self._centre, self._scale = np.zeros(vectors.shape[1]), 1.0
-        kind = faiss.IndexFlatIP if metric == "cosine" else faiss.IndexFlatL2
-        self._index = kind(vectors.shape[1])
         if metric == "l2" and len(vectors):
             self._centre, self._scale = _middle(vectors)
-        if len(vectors):
-            self._index.add(self._placed(vectors))
+        factory = choice.resolved(len(vectors))
+        self._index = _empty_index(factory, vectors.shape[1], metric)
+        self.exact = factory == "Flat"
+        self.description = factory + _set_effort(self._index, choice)
+        with _faiss_threads(threads):
+            if not self._index.is_trained:
+                self._train(vectors, factory, seed)
+            for start in range(0, len(vectors), _BLOCK_ROWS * 16):
+                self._index.add(self._placed(vectors[start : start + _BLOCK_ROWS * 16]))
 
     @property
     def rows(self) -> int:
@@ -100,11 +130,7 @@ class FlatIndex:
         """
         if k < 1:
             raise UsageError(f"k {k}: must be at least 1")
-        if queries.ndim != 2 or queries.shape[1] != self._index.d:
-            raise UsageError(
-                f"queries of shape {queries.shape}: the index holds rows of {self._index.d} "
-                "dimensions; give vectors of the same model"
-            )
+        self._check_width(queries)
         index = np.full((len(queries), k), -1, np.int64)
         distance = np.full((len(queries), k), np.inf)
         found = min(k, self.rows)
@@ -116,15 +142,106 @@ class FlatIndex:
                 values, places = self._index.search(self._placed(queries[part]), found)
                 if self.metric == "cosine":
                     values = -values
+                values = np.where(places < 0, np.float32(np.inf), values)
                 order = np.lexsort((places, values))
                 index[part, :found] = np.take_along_axis(places, order, axis=1)
                 distance[part, :found] = self._distance(np.take_along_axis(values, order, axis=1))
         return Neighbours(index, distance)
 
+    def within(
+        self, queries: NDArray[np.float32], radius: float, threads: int | None = None
+    ) -> Iterator[tuple[int, NDArray[np.int64], NDArray[np.int64]]]:
+        """Find the rows within a distance of each query, some thousand queries at a time.
+
+        Parameters
+        ----------
+        queries : float32 array of shape (queries, dimensions)
+        radius : float
+            Rows about as far, up to rounding, may be found or not.
+        threads : int, optional
+
+        Yields
+        ------
+        first : int
+            The first query of a part.
+        bounds : int64 array of shape (queries of the part + 1,)
+        index : int64 array
+            Those of the k-th query of the part are ``index[bounds[k] : bounds[k + 1]]``.
+        """
+        self._check_width(queries)
+        cosine = self.metric == "cosine"
+        bound = 1.0 - radius**2 / 2 if cosine else (radius / self._scale) ** 2
+        with _faiss_threads(threads):
+            for start in range(0, len(queries) if self.rows else 0, _BLOCK_ROWS):
+                part = self._placed(queries[start : start + _BLOCK_ROWS])
+                bounds, _, index = self._index.range_search(part, bound)
+                yield start, bounds.astype(np.int64), index
+
+    def recall(
+        self, queries: NDArray[np.float32], exact: NDArray[np.int64], threads: int | None = None
+    ) -> float:
+        """Share of the nearest rows of some queries that the index finds.
+
+        Parameters
+        ----------
+        queries : float32 array of shape (queries, dimensions)
+        exact : int64 array of shape (queries, k)
+            Places of their nearest rows, as `exact_neighbours` finds them; -1 for none.
+        threads : int, optional
+        """
+        if self.exact or exact.size == 0:
+            return 1.0
+        found = self.search(queries, exact.shape[1], threads).index
+        hits = (exact[:, :, None] == found[:, None, :]).any(axis=2)
+        return float(hits[exact >= 0].mean())
+
+    def save(self, file: Path) -> None:
+        """Write the index to a file that faiss reads.
+
+        Raises
+        ------
+        InputError
+            Where the file cannot be written.
+        """
+        try:
+            file.write_bytes(faiss.serialize_index(self._index).tobytes())
+        except OSError as error:
+            raise InputError(
+                f"index {str(file)!r} cannot be written ({error.strerror or error}); give a file "
+                "in a folder that exists"
+            ) from error
+
+    def _train(self, vectors: NDArray[np.float32], factory: str, seed: int) -> None:
+        rows, lists = len(vectors), 256
+        inverted = faiss.try_extract_index_ivf(self._index)
+        if inverted is not None:
+            lists = max(lists, inverted.nlist)
+            inverted.cp.niter, inverted.cp.seed = _ROUNDS, seed
+            inverted.cp.min_points_per_centroid = 1
+        wanted = _TRAINING_ROWS * lists
+        some = np.arange(rows)
+        if rows > wanted:
+            some = np.sort(np.random.default_rng(seed).choice(rows, wanted, replace=False))
+        try:
+            self._index.train(self._placed(vectors[some]))
+        except RuntimeError as error:
+            raise UsageError(
+                f"index {factory!r}: cannot be trained on {rows} rows; take fewer lists or "
+                "shorter codes, such as --index Flat"
+            ) from error
+
+    def _check_width(self, queries: NDArray[np.float32]) -> None:
+        if queries.ndim != 2 or queries.shape[1] != self._index.d:
+            raise UsageError(
+                f"queries of shape {queries.shape}: the index holds rows of {self._index.d} "
+                "dimensions; give vectors of the same model"
+            )
+
     def _distance(self, values: NDArray[np.float32]) -> NDArray[np.float64]:
         wide = values.astype(np.float64)
         if self.metric == "cosine":
-            return np.asarray(np.sqrt(np.clip(2.0 + 2.0 * wide, 0.0, 4.0)))
+            wide = np.where(np.isinf(wide), wide, np.clip(2.0 + 2.0 * wide, 0.0, 4.0))
+            return np.asarray(np.sqrt(wide))
         return np.asarray(np.sqrt(np.maximum(wide, 0.0)) * self._scale)
 
     def _placed(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -138,104 +255,52 @@ class FlatIndex:
         return out
 
 
-def nearest_class(
-    embeddings: EmbeddingSet,
-    threads: int | None = None,
-    classes: NDArray[np.integer] | None = None,
-) -> NDArray[np.int64]:
-    """For each class the other class whose mean row is nearest.
-
-    Under ``cosine`` means are scaled to unit length; a mean of no direction, as of two opposite
-    rows, is at the same distance from all. Classes of one row count; distractors are no class.
-    Among equally near classes the first label, as far as faiss finds them all.
+def exact_neighbours(
+    vectors: NDArray[np.float32], queries: NDArray[np.float32], k: int, threads: int | None = None
+) -> Neighbours:
+    """The k nearest rows of some queries by Euclidean distance, without an index.
 
     Parameters
     ----------
-    embeddings : EmbeddingSet
+    vectors : float32 array of shape (rows, dimensions)
+        Not copied.
+    queries : float32 array of shape (queries, dimensions)
+    k : int
+        At most the number of rows.
     threads : int, optional
-        For faiss; default: as it is set.
-    classes : int array, optional
-        The classes that are asked about, indices into ``embeddings.labels``. Default: all. Each
-        costs as many dot products as there are classes.
-
-    Returns
-    -------
-    int64 array of shape (classes,)
-        Indices into the labels; -1 where there is no other class, and for classes not asked about.
-
-    Examples
-    --------
-    >>> from opiscal.data.rows import from_arrays
-    >>> rows = from_arrays([[1, 0], [1, 0.1], [0, 1], [0.5, 1]], ["a", "a", "b", "c"])
-    >>> nearest_class(rows).tolist()
-    [2, 2, 1]
     """
-    out = np.full(len(embeddings.labels), -1, np.int64)
-    asked = np.arange(out.size) if classes is None else np.asarray(classes, dtype=np.int64)
-    if out.size < 2 or asked.size == 0:
-        return out
-    means = _class_means(embeddings)
-    index = FlatIndex(means, embeddings.metric)
-    for start in range(0, asked.size, _BLOCK_ROWS):
-        part = asked[start : start + _BLOCK_ROWS]
-        found = index.search(means[part], 2, threads).index
-        # A class may come second to one with the very same mean, or behind two of them.
-        out[part] = np.where(found[:, 0] == part, found[:, 1], found[:, 0])
-    return out
+    with _faiss_threads(threads):
+        squares, index = faiss.knn(queries, vectors, k)
+    return Neighbours(index.astype(np.int64), np.sqrt(np.maximum(squares, 0.0, dtype=np.float64)))
 
 
-def recall_at_ranks(
-    embeddings: EmbeddingSet, cap: int = 8, threads: int | None = None
-) -> NeighbourRanks:
-    """Neighbour ranks for Recall@k, without counting pairs.
+def _empty_index(factory: str, dimensions: int, metric: Metric) -> faiss.Index:
+    kind = faiss.METRIC_INNER_PRODUCT if metric == "cosine" else faiss.METRIC_L2
+    try:
+        return faiss.index_factory(dimensions, factory, kind)
+    except RuntimeError as error:
+        raise UsageError(
+            f"index {factory!r}: not an index that faiss can make of rows of {dimensions} "
+            "dimensions; give auto, Flat, IVF4096,Flat, HNSW32 or another index_factory string"
+        ) from error
 
-    Where pairs are counted exactly the ranks fall out of the counting; this is for where they are
-    not. Rows equally near come in the order of reading as far as the index finds them: among rows
-    that tie across the last place it looks at, faiss chooses.
 
-    Parameters
-    ----------
-    embeddings : EmbeddingSet
-    cap : int
-        The largest k that Recall@k can be asked for; at least 1.
-    threads : int, optional
-        For faiss; default: as it is set.
-
-    Returns
-    -------
-    NeighbourRanks
-        One rank for each row whose class has another row, in the order of reading; `cap` where
-        the nearest positive is not among the `cap` nearest rows.
-
-    Raises
-    ------
-    UsageError
-        For `cap` below 1.
-
-    Examples
-    --------
-    >>> from opiscal.data.rows import from_arrays
-    >>> rows = from_arrays([[1, 0], [0.6, 0.8], [1, 0.1], [0, 1]], ["a", "a", "b", "c"])
-    >>> recall_at_ranks(rows).rank.tolist()
-    [1, 2]
-    """
-    if cap < 1:
-        raise UsageError(f"cap {cap}: must be at least 1")
-    of_row = embeddings.class_of_row
-    queries = np.flatnonzero((of_row >= 0) & (embeddings.class_sizes()[of_row] >= 2))
-    rank = np.full(queries.size, cap, np.int32)
-    index = FlatIndex(embeddings.vectors, embeddings.metric)
-    for start in range(0, queries.size, _BLOCK_ROWS):
-        part = queries[start : start + _BLOCK_ROWS]
-        # One more than asked: the row itself is among them, unless cap others are the same row.
-        found = index.search(embeddings.vectors[part], cap + 1, threads).index
-        itself = found == part[:, None]
-        positive = (of_row[found] == of_row[part][:, None]) & (found >= 0) & ~itself
-        first = positive.argmax(axis=1)
-        before = first - np.cumsum(itself, axis=1)[np.arange(part.size), first]
-        nearest = np.where(positive.any(axis=1), before, cap)
-        rank[start : start + _BLOCK_ROWS] = np.minimum(nearest, cap)
-    return NeighbourRanks(rank=rank, cap=cap)
+def _set_effort(index: faiss.Index, choice: IndexChoice) -> str:
+    """Set how hard an index searches; what was set, in words."""
+    space, said = faiss.ParameterSpace(), ""
+    asked = (("nprobe", choice.nprobe, NPROBE), ("efSearch", choice.ef_search, EF_SEARCH))
+    for name, given, default in asked:
+        try:
+            space.set_index_parameter(index, name, given or default)
+        except RuntimeError as error:
+            if given is not None:
+                raise UsageError(
+                    f"{name} {given}: not a parameter of this index; leave it out, or take an "
+                    "inverted file (nprobe) or a graph (ef-search)"
+                ) from error
+            continue
+        said += f", {name} {given or default}"
+    return said
 
 
 @contextmanager
@@ -261,41 +326,3 @@ def _middle(vectors: NDArray[np.float32]) -> tuple[NDArray[np.float64], float]:
     for start in range(0, len(vectors), _BLOCK_ROWS):
         largest = max(largest, float(np.abs(vectors[start : start + _BLOCK_ROWS] - centre).max()))
     return centre, float(2.0 ** np.ceil(np.log2(largest))) if largest > 0 else 1.0
-
-
-def _class_means(embeddings: EmbeddingSet) -> NDArray[np.float32]:
-    """Mean row of each class, of unit length under ``cosine``; shape (classes, dimensions)."""
-    of_row = embeddings.class_of_row
-    place = np.argsort(of_row, kind="stable")[embeddings.distractors :]
-    stops = np.cumsum(embeddings.class_sizes())
-    starts = np.concatenate([[0], stops[:-1]])
-    means = np.empty((stops.size, embeddings.dimensions), np.float32)
-    first = 0
-    # Blocks of whole classes: double precision is needed for few of them at a time.
-    while first < stops.size:
-        fitting = int(np.searchsorted(stops, starts[first] + _BLOCK_ROWS, side="right"))
-        last = max(first + 1, fitting)
-        sums = _sums(embeddings.vectors, place, starts[first:last], int(stops[last - 1]))
-        if embeddings.metric == "cosine":
-            length = np.linalg.norm(sums, axis=1)
-            rows = stops[first:last] - starts[first:last]
-            sums[length < _NO_DIRECTION * rows] = 0.0
-            means[first:last] = sums / np.maximum(length, 1e-300)[:, None]
-        else:
-            means[first:last] = sums / (stops[first:last] - starts[first:last])[:, None]
-        first = last
-    return means
-
-
-def _sums(
-    vectors: NDArray[np.float32], place: NDArray[np.int64], starts: NDArray[np.int64], stop: int
-) -> NDArray[np.float64]:
-    """Sums of the rows at sorted places, from each start to the next; none is empty."""
-    if starts.size > 1:
-        rows = vectors[place[starts[0] : stop]].astype(np.float64)
-        return np.asarray(np.add.reduceat(rows, starts - starts[0], axis=0))
-    total = np.zeros((1, vectors.shape[1]))
-    for start in range(int(starts[0]), stop, _BLOCK_ROWS):
-        part = place[start : min(start + _BLOCK_ROWS, stop)]
-        total += vectors[part].sum(axis=0, dtype=np.float64)
-    return total

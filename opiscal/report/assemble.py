@@ -20,7 +20,9 @@ from opiscal.measures.resampling import ThresholdIntervals
 from opiscal.measures.retrieval import RECALL_AT, recall_at
 from opiscal.measures.utility import Utility, class_utility
 from opiscal.measures.verification import area_under_roc, equal_error_rate
+from opiscal.pairs.counting import CountedSet
 from opiscal.pairs.counts import NeighbourRanks, PairCounts
+from opiscal.pairs.plan import PairPlan
 from opiscal.report.answers import find_point
 from opiscal.report.differential import differential_found
 from opiscal.report.notices import data_notices, range_notices, split_notices, wide_notices
@@ -32,7 +34,6 @@ from opiscal.report.record import (
     IntervalMethod,
     Notice,
     Opis,
-    Pairs,
     Provenance,
     RangeFound,
     Report,
@@ -41,6 +42,7 @@ from opiscal.report.record import (
     Verification,
 )
 from opiscal.report.rounding import round_down
+from opiscal.report.sampling import pairs_found
 from opiscal.report.settings import EvaluateConfig
 from opiscal.report.split import split_rates
 from opiscal.report.uncertainty import Uncertainty, find_uncertainty
@@ -49,8 +51,8 @@ _FAR_TARGETS = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
 
 
 def assemble_report(
-    counts: PairCounts,
-    ranks: NeighbourRanks | None,
+    counted: CountedSet,
+    plan: PairPlan,
     nearest_class: tuple[Label | None, ...],
     data: Data,
     provenance: Provenance,
@@ -61,9 +63,10 @@ def assemble_report(
 
     Parameters
     ----------
-    counts : PairCounts
-    ranks : NeighbourRanks or None
-        None where retrieval was not asked for.
+    counted : CountedSet
+        The counts; neighbour ranks where retrieval was asked for.
+    plan : PairPlan
+        By which they came about.
     nearest_class : tuple, length T
         The class nearest to each scored class.
     data, provenance
@@ -81,6 +84,7 @@ def assemble_report(
     InconclusiveError
         For fewer than two scored classes, or a calibration range that does not exist.
     """
+    counts = counted.counts
     if counts.classes < 2:
         scored = "of two rows or more" if counts.gallery is None else "on both sides"
         raise InconclusiveError(
@@ -94,6 +98,7 @@ def assemble_report(
         counts.class_distance, found.low, found.high
     )
     curves = class_utility(counts, nodes, utility)
+    mean = float(mean_over_range(curves, weights).mean())
     worst = epsilon_opis(curves, weights, config.epsilon, config.eps_against, config.eps_rank)
     intervals = rate_intervals(counts, config.pool, config.confidence)
     find = partial(find_point, counts, curve, utility, intervals=intervals)
@@ -120,27 +125,22 @@ def assemble_report(
             recommended, sure.resampled.threshold, recommended=True
         )
         notices += [Notice("noise_unknown", sure.corrected.reason)] if sure.corrected.reason else []
+    opis_found = _opis_found(opis(curves, weights), sure)
     return Report(
         schema_version=SCHEMA_VERSION,
         provenance=provenance,
         settings=config,
         data=data,
-        pairs=Pairs(
-            mode="exact",
-            positive=counts.positive,
-            negative=counts.negative,
-            positive_counted=counts.positive,
-            negative_counted=counts.negative,
-        ),
+        pairs=pairs_found(counted, plan, config, opis_found, worst.value, mean, points),
         metric=counts.metric,
         calibration_range=_range_found(found, counts),
         utility=UtilityFound(
             config.utility,
             config.c,
-            float(mean_over_range(curves, weights).mean()),
+            mean,
             None if sure is None else sure.resampled.mean_utility,
         ),
-        opis=_opis_found(opis(curves, weights), sure),
+        opis=opis_found,
         epsilon_opis=EpsilonOpis(
             epsilon=config.epsilon,
             against=config.eps_against,
@@ -157,7 +157,7 @@ def assemble_report(
             auc=area_under_roc(curve),
             eer_ci=None if sure is None else sure.resampled.eer,
         ),
-        retrieval=_retrieval(ranks),
+        retrieval=_retrieval(counted.ranks),
         differential=differential_found(counts, recommended, nodes, weights, utility, config),
         split=None if halves is None else split_rates(halves, _FAR_TARGETS[:4], config),
         intervals=_method(intervals, sure, config),

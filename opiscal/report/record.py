@@ -55,14 +55,50 @@ class Data:
 
 
 @dataclass(frozen=True, slots=True)
+class SampledTarget:
+    """Sampling intervals of the threshold for a FAR, and of the FRR there."""
+
+    far: float
+    distance_ci: Pair
+    frr_ci: Pair
+
+
+@dataclass(frozen=True, slots=True)
+class SamplingFound:
+    """How pairs were sampled, and between which ends the numbers of an exact count lie.
+
+    `near_pairs` were found by the index, all of them counted; `near_recall` is the share that it
+    found of all negatives as near, by the random part of the sample, and `neighbour_recall` that of
+    the ten nearest rows of some rows. Every other pair was in the sample with `probability`, as
+    seen from each of its rows. Intervals are None where the range does not exist in part of the
+    sample, and for the mean of class rates.
+    """
+
+    columns: int
+    probability: float
+    near_pairs: int
+    near_recall: float | None
+    index: str
+    neighbour_recall: float
+    classes_sampled: int
+    opis_ci: Pair | None = None
+    corrected_opis_ci: Pair | None = None
+    epsilon_opis_ci: Pair | None = None
+    mean_utility_ci: Pair | None = None
+    far_targets: tuple[SampledTarget, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Pairs:
-    """How many pairs there are and how many were counted."""
+    """How many pairs there are and how many were counted; of a sample, the pairs compared."""
 
     mode: str
     positive: int
     negative: int
     positive_counted: int
     negative_counted: int
+    reason: str = ""
+    sampling: SamplingFound | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,8 @@ from opiscal.measures.opis import EpsAgainst, EpsRank, Integration, check_epsilo
 from opiscal.measures.rate_intervals import check_confidence
 from opiscal.measures.rates import Pool
 from opiscal.measures.utility import Utility, UtilityKind
+from opiscal.pairs.index_choice import IndexChoice
+from opiscal.pairs.pair_settings import DEFAULT_POSITIVES, PairMode, PairSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,18 @@ class EvaluateConfig:
     splits : int
         How often the classes are split in halves to judge thresholds on classes never seen; 0: not
         at all.
+    pairs : "auto", "exact" or "sampled"
+        Which pairs are counted: all, or a sample; ``auto`` decides by rows and dimensions.
+    sample_pairs : int, optional
+        Size of the random part of a sample.
+    budget : float, optional
+        Seconds that an evaluation should take on this machine, by a smaller sample.
+    positive_cap : int
+        In a sample, positive pairs of a class up to which all are counted.
+    index : str
+        ``auto``, or a string of faiss' index_factory, for the near pairs of a sample.
+    nprobe, ef_search : int, optional
+        How hard the index searches.
 
     Raises
     ------
@@ -124,6 +138,13 @@ class EvaluateConfig:
     threads: int | None = None
     confidence: float = 0.95
     splits: int = 0
+    pairs: PairMode = "auto"
+    sample_pairs: int | None = None
+    budget: float | None = None
+    positive_cap: int = DEFAULT_POSITIVES
+    index: str = "auto"
+    nprobe: int | None = None
+    ef_search: int | None = None
 
     def __post_init__(self) -> None:
         for name, (kind, wanted) in _KINDS.items():
@@ -155,6 +176,18 @@ class EvaluateConfig:
                 "where labels are integers"
             )
         check_confidence(self.confidence)
+        _ = self.pair_settings
+
+    @property
+    def pair_settings(self) -> PairSettings:
+        """Which pairs are to be counted."""
+        return PairSettings(
+            mode=self.pairs,
+            sample_pairs=self.sample_pairs,
+            budget=self.budget,
+            most_positives=self.positive_cap,
+            index=IndexChoice(self.index, self.nprobe, self.ef_search),
+        )
 
     @property
     def range_spec(self) -> RangeSpec:
@@ -187,6 +220,7 @@ class EvaluateConfig:
 
 
 _NUMBER = ((int, float), "a number")
+_WHOLE_OR_NONE = ((int, type(None)), "a whole number of 1 or more, or None")
 _KINDS: dict[str, tuple[type | tuple[type, ...], str]] = {
     "c": _NUMBER,
     "range": (str, "a string, such as far=0.01:0.1"),
@@ -200,6 +234,12 @@ _KINDS: dict[str, tuple[type | tuple[type, ...], str]] = {
     "seed": (int, "a whole number of 0 or more"),
     "threads": ((int, type(None)), "a whole number of 1 or more, or None for all cores"),
     "confidence": _NUMBER,
+    "sample_pairs": _WHOLE_OR_NONE,
+    "budget": ((int, float, type(None)), "seconds, or None"),
+    "positive_cap": (int, "a whole number of 6 or more"),
+    "index": (str, "a string: auto, or one of faiss' index_factory"),
+    "nprobe": _WHOLE_OR_NONE,
+    "ef_search": _WHOLE_OR_NONE,
 }
 
 _CHOICES = {
@@ -210,4 +250,5 @@ _CHOICES = {
     "pool": Pool,
     "singletons": Singletons,
     "null_label": NullLabel,
+    "pairs": PairMode,
 }

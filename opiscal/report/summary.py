@@ -105,7 +105,7 @@ def _data_lines(report: Report) -> list[str]:
     if data.queries is not None:
         return _two_sets_lines(report)
     lines = [
-        f"{pairs.mode}: all {pairs.positive + pairs.negative:,} pairs of {data.rows_used:,} rows",
+        *_counted_lines(report),
         f"{pairs.positive:,} positive pairs, {pairs.negative:,} negative pairs",
         f"{data.classes:,} classes of {span(size.min, size.max)} rows, {data.classes_scored:,} "
         f"scored; {data.dimensions:,} dimensions, {report.metric}",
@@ -134,6 +134,28 @@ def _two_sets_lines(report: Report) -> list[str]:
         lines.append(f"{data.dropped.total:,} of {data.rows_read:,} rows were left out")
     if data.distractors:
         lines.append(f"{data.distractors:,} rows are distractors: negatives for every class")
+    return lines
+
+
+def _counted_lines(report: Report) -> list[str]:
+    pairs, rows = report.pairs, report.data.rows_used
+    total, sampling = pairs.positive + pairs.negative, pairs.sampling
+    if sampling is None:
+        return [f"{pairs.mode}: all {total:,} pairs of {rows:,} rows"]
+    counted = pairs.positive_counted + pairs.negative_counted
+    lines = [
+        f"sampled: {counted:,} of {total:,} pairs of {rows:,} rows ({pairs.reason})",
+        f"{sampling.near_pairs:,} near negatives found by {sampling.index}, the rest by "
+        f"{sampling.columns:,} random columns",
+    ]
+    recall = f"the index finds {100 * sampling.neighbour_recall:.1f} % of the ten nearest rows"
+    if sampling.near_recall is not None:
+        recall += f" and {100 * sampling.near_recall:.1f} % of the near negatives"
+    lines.append(recall + "; what it misses is in the random part")
+    if sampling.corrected_opis_ci is not None:
+        lines.append(
+            f"every pair would give OPIS without noise in {_between(sampling.corrected_opis_ci)}"
+        )
     return lines
 
 

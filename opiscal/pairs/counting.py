@@ -1,0 +1,122 @@
+"""Counting the pairs of a set as planned: all of them, or a sample."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from opiscal.data.embedding_set import Label, Metric
+from opiscal.pairs.counts import NeighbourRanks, PairCounts
+from opiscal.pairs.exact import count_exactly
+from opiscal.pairs.kernel.ranks import RECALL_CAP
+from opiscal.pairs.lattice import Lattice
+from opiscal.pairs.near_search import find_near_pairs
+from opiscal.pairs.neighbour_ranks import ranks_of_neighbours
+from opiscal.pairs.plan import PairPlan
+from opiscal.pairs.sampled import ColumnGroups, Sampled, count_sampled
+from opiscal.pairs.search import RowIndex, exact_neighbours
+from opiscal.pairs.sorted_rows import SortedRows
+
+Progress = Callable[[int], None]
+
+# Rows whose nearest rows are looked for among all: for Recall@k, and the recall of the index.
+_QUERIES, _NEIGHBOURS = 2000, 10
+
+
+@dataclass(frozen=True, slots=True)
+class SampledSet:
+    """What is known of a set beside its counts where a sample was counted.
+
+    Attributes
+    ----------
+    sampled : Sampled
+    index : RowIndex
+        Of the rows in class order, under ``l2``.
+    neighbour_recall : float
+        Share of the ten nearest rows of some rows that the index finds.
+    """
+
+    sampled: Sampled
+    index: RowIndex
+    neighbour_recall: float
+
+
+@dataclass(frozen=True, slots=True)
+class CountedSet:
+    """The counts of a set.
+
+    Attributes
+    ----------
+    counts : PairCounts
+    ranks : NeighbourRanks or None
+        None where they were not asked for; those of some rows where a sample was counted.
+    sample : SampledSet or None
+        None where every pair was counted.
+    """
+
+    counts: PairCounts
+    ranks: NeighbourRanks | None
+    sample: SampledSet | None = None
+
+
+def count_pairs(
+    rows: SortedRows,
+    lattice: Lattice,
+    plan: PairPlan,
+    labels: tuple[Label, ...],
+    metric: Metric,
+    *,
+    seed: int = 0,
+    threads: int | None = None,
+    ranks: bool = False,
+    progress: Progress | None = None,
+) -> CountedSet:
+    """Count the pairs of some rows as planned.
+
+    Parameters
+    ----------
+    rows : SortedRows
+    lattice : Lattice
+    plan : PairPlan
+    labels : tuple
+        All labels of the set.
+    metric : "cosine" or "l2"
+    seed : int
+        Of the sample.
+    threads : int, optional
+    ranks : bool
+        Whether neighbour ranks are wanted.
+    progress : callable, optional
+        Called now and then with a number of pairs.
+
+    Returns
+    -------
+    CountedSet
+    """
+    if plan.mode == "exact":
+        tally = count_exactly(rows, lattice, threads=threads, ranks=ranks, progress=progress)
+        found = tally.ranks(rows, RECALL_CAP) if ranks else None
+        return CountedSet(tally.counts(rows, lattice, labels, metric), found)
+    index = RowIndex(rows.vectors, "l2", plan.index, seed=seed, threads=threads)
+    near = find_near_pairs(rows, index, seed, threads)
+    sampled = count_sampled(
+        rows,
+        lattice,
+        near,
+        ColumnGroups.draw(rows.rows, plan.columns, seed),
+        labels=labels,
+        metric=metric,
+        most_positives=plan.most_positives,
+        seed=seed,
+        threads=threads,
+        progress=progress,
+    )
+    scored = rows.classes.scored_rows
+    rng = np.random.default_rng([seed, 4])
+    asked = np.sort(rng.choice(scored, min(_QUERIES, scored), replace=False))
+    near_rows = exact_neighbours(rows.vectors, rows.vectors[asked], _NEIGHBOURS + 1, threads)
+    # A row is its own nearest one, which is no achievement.
+    others = np.where(near_rows.index == asked[:, None], -1, near_rows.index)
+    recall = index.recall(rows.vectors[asked], others, threads)
+    found = ranks_of_neighbours(rows, asked, near_rows, RECALL_CAP) if ranks else None
+    return CountedSet(sampled.counts.estimate(), found, SampledSet(sampled, index, recall))

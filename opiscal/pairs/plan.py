@@ -1,0 +1,135 @@
+"""Which pairs are counted: all, or a sample, by a rule that is the same on every machine."""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+
+from opiscal.errors import UsageError
+from opiscal.pairs.cost import pairs_per_second
+from opiscal.pairs.index_choice import IndexChoice
+from opiscal.pairs.pair_settings import DEFAULT_COLUMNS, FEWEST_COLUMNS, PairSettings
+from opiscal.pairs.sampled_counts import GROUPS
+
+MOST_WORK = 2e13
+"""Rows times rows times dimensions up to which ``auto`` counts every pair."""
+
+# Reading, the report and its figures, beside the counting; and how many pairs a second an index
+# that is not flat goes through, over those of the exact count.
+_FIXED_SECONDS, _INDEX_SPEED = 3.0, 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class PairPlan:
+    """Which pairs of a set are counted.
+
+    Attributes
+    ----------
+    mode : "exact" or "sampled"
+    reason : str
+        In words, with the numbers.
+    columns : int
+        Rows that all others are paired with; 0 where every pair is counted.
+    most_positives : int
+    index : IndexChoice
+    """
+
+    mode: Literal["exact", "sampled"]
+    reason: str
+    columns: int
+    most_positives: int
+    index: IndexChoice
+
+
+def plan_pairs(
+    settings: PairSettings, rows: int, dimensions: int, threads: int | None = None
+) -> PairPlan:
+    """Decide which pairs are counted.
+
+    ``auto`` counts every pair where ``rows^2 dimensions`` is at most 2e13, and by no clock: the
+    same file is never exact here and sampled there. Only a budget is measured on this machine.
+
+    Parameters
+    ----------
+    settings : PairSettings
+    rows, dimensions : int
+    threads : int, optional
+        For which a budget holds.
+
+    Returns
+    -------
+    PairPlan
+
+    Raises
+    ------
+    UsageError
+        For a sample of too few pairs, or a budget that cannot be met.
+
+    Examples
+    --------
+    >>> plan_pairs(PairSettings(), 200_000, 128).mode
+    'exact'
+    >>> plan_pairs(PairSettings(), 1_000_000, 128).reason
+    '1,000,000 x 1,000,000 rows x 128 dimensions are 1.3e+14 multiply-adds, more than 2e+13'
+    """
+    work = float(rows) ** 2 * dimensions
+    said = f"{rows:,} x {rows:,} rows x {dimensions} dimensions are {work:.2g} multiply-adds"
+    exact = PairPlan(
+        "exact", f"{said}, at most {MOST_WORK:.0e}", 0, settings.most_positives, settings.index
+    )
+    if settings.budget is not None:
+        return _within_budget(settings, exact, rows, dimensions, threads)
+    if settings.mode == "exact":
+        return replace(exact, reason="asked for")
+    if settings.mode == "auto" and settings.sample_pairs is None and work <= MOST_WORK:
+        return exact
+    columns = DEFAULT_COLUMNS
+    reason = f"{said}, more than {MOST_WORK:.0e}"
+    if settings.mode == "sampled" or settings.sample_pairs is not None:
+        reason = "asked for"
+    if settings.sample_pairs is not None:
+        columns = -(-settings.sample_pairs // rows)
+        if columns < FEWEST_COLUMNS and 2 * columns < rows:
+            raise UsageError(
+                f"sample-pairs {settings.sample_pairs}: {columns} for each of {rows:,} rows, and "
+                f"at least {FEWEST_COLUMNS} are needed; give {FEWEST_COLUMNS * rows} or more"
+            )
+    return _of_columns(exact, columns, rows, reason)
+
+
+def _of_columns(exact: PairPlan, columns: int, rows: int, reason: str) -> PairPlan:
+    # A pair of two columns is looked at from both: half of the rows cost as much as all pairs.
+    if 2 * columns >= rows:
+        return replace(
+            exact,
+            reason=f"a sample of {columns:,} columns of {rows:,} rows costs as much as every pair",
+        )
+    whole_groups = -(-columns // GROUPS) * GROUPS
+    return replace(exact, mode="sampled", reason=reason, columns=whole_groups)
+
+
+def _within_budget(
+    settings: PairSettings, exact: PairPlan, rows: int, dimensions: int, threads: int | None
+) -> PairPlan:
+    assert settings.budget is not None
+    speed = pairs_per_second(dimensions, threads)
+    needed = _FIXED_SECONDS + rows * (rows - 1) / 2 / speed
+    budget = settings.budget
+    if needed <= budget and settings.mode != "sampled":
+        return replace(exact, reason=f"about {needed:.0f} s for every pair, of {budget:g}")
+    if settings.mode == "exact":
+        raise UsageError(
+            f"budget {budget:g}: every pair takes some {needed:.0f} s on this machine; give as "
+            "much, or --pairs sampled"
+        )
+    # What an index looks at grows with the root of the rows.
+    looked_at = rows * min(float(rows) / 2, 8.0 * np.sqrt(rows))
+    fixed = _FIXED_SECONDS + looked_at / (_INDEX_SPEED * speed)
+    columns = int((budget - fixed) * speed / rows)
+    if columns < min(FEWEST_COLUMNS, rows // 2):
+        least = fixed + FEWEST_COLUMNS * rows / speed
+        raise UsageError(
+            f"budget {budget:g}: even the smallest sample of {rows:,} rows takes some "
+            f"{least:.0f} s on this machine; give as much, or --sample-rows"
+        )
+    return _of_columns(exact, columns, rows, f"a budget of {budget:g} s")
