@@ -227,8 +227,8 @@ def test_an_approximate_index_says_what_it_is_and_misses_rows() -> None:
 
 def test_the_automatic_index_is_flat_up_to_fifty_thousand_rows() -> None:
     assert IndexChoice().resolved(50_000) == "Flat"
-    assert IndexChoice().resolved(50_001) == "IVF1024,Flat"
-    assert IndexChoice().resolved(1_000_000) == "IVF4096,Flat"
+    assert IndexChoice().resolved(50_001) == "IVF512,Flat"
+    assert IndexChoice().resolved(1_000_000) == "IVF2048,Flat"
     assert IndexChoice("HNSW32").resolved(10) == "HNSW32"
 
 

@@ -199,7 +199,7 @@ NProbe = Annotated[
     int | None,
     typer.Option(
         "--nprobe",
-        help="Lists of an inverted file that are looked through. [default: 8]",
+        help="Lists of an inverted file that are looked through. [default: 24]",
         show_default=False,
         rich_help_panel="Sampled pairs",
     ),

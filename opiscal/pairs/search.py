@@ -17,7 +17,7 @@ _BLOCK_ROWS = 8192
 _MEDIAN_ROWS = 1001
 # Rows to train each list of an inverted file from, and rounds: more of either cost more than they
 # find.
-_TRAINING_ROWS, _ROUNDS = 40, 6
+TRAINING_ROWS, ROUNDS = 20, 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,9 +216,9 @@ class RowIndex:
         inverted = faiss.try_extract_index_ivf(self._index)
         if inverted is not None:
             lists = max(lists, inverted.nlist)
-            inverted.cp.niter, inverted.cp.seed = _ROUNDS, seed
+            inverted.cp.niter, inverted.cp.seed = ROUNDS, seed
             inverted.cp.min_points_per_centroid = 1
-        wanted = _TRAINING_ROWS * lists
+        wanted = TRAINING_ROWS * lists
         some = np.arange(rows)
         if rows > wanted:
             some = np.sort(np.random.default_rng(seed).choice(rows, wanted, replace=False))
