@@ -82,7 +82,7 @@ def evaluate(
     config = config or EvaluateConfig()
     started = time.perf_counter()
     embeddings = from_arrays(vectors, labels, groups, policy=config.row_policy)
-    return evaluate_set(embeddings, config, started=started)
+    return evaluate_set(embeddings, config, started=started, use_up=True)
 
 
 def evaluate_files(
@@ -97,7 +97,13 @@ def evaluate_files(
     started = time.perf_counter()
     embeddings = read_embeddings(paths, columns, config.row_policy)
     return evaluate_set(
-        embeddings, config, columns=columns, command=command, progress=progress, started=started
+        embeddings,
+        config,
+        columns=columns,
+        command=command,
+        progress=progress,
+        started=started,
+        use_up=True,
     )
 
 
@@ -109,11 +115,19 @@ def evaluate_set(
     command: str = "",
     progress: Progress | None = None,
     started: float | None = None,
+    use_up: bool = False,
 ) -> Report:
-    """Evaluate a set that was read: sort rows, place edges, count pairs, work out the report."""
+    """Evaluate a set that was read: sort rows, place edges, count pairs, work out the report.
+
+    With `use_up` the vectors are put in order where they lie, which spares a second matrix, and the
+    set is of no use afterwards.
+    """
     clock = _Clock(started)
     clock.lap("read")
-    rows = sort_rows(embeddings, config.threads)
+    identity = _identity(embeddings)
+    rows = sort_rows(embeddings, config.threads, in_place=use_up)
+    # From here on nothing may take rows for those of the set: they lie in another order.
+    embeddings = embeddings.without_vectors()
     lattice = fit_lattice(rows, config.seed, _asked_range(config))
     tally = count_exactly(
         rows,
@@ -139,10 +153,10 @@ def evaluate_set(
             seed=config.seed,
         )
         clock.lap("split")
-    nearest = nearest_class(embeddings, config.threads, rows.classes.scored)
+    nearest = nearest_class(rows, config.threads, rows.classes.scored)
     names = _nearest_labels(embeddings.labels, rows, nearest)
     clock.lap("nearest_class")
-    provenance = _provenance(embeddings, config, columns, command, clock)
+    provenance = _provenance(embeddings, identity, config, columns, command, clock)
     report = assemble_report(
         counts, ranks, names, _data(embeddings, rows), provenance, config, halves
     )
@@ -210,17 +224,27 @@ class _Clock:
         self.last = now
 
 
+def _identity(embeddings: EmbeddingSet) -> list[list[Any]]:
+    """What was read: a hash and the rows of each file, or of the arrays."""
+    if embeddings.inputs:
+        return [[item.sha256, item.rows] for item in embeddings.inputs]
+    digest = hashlib.sha256(np.ascontiguousarray(embeddings.vectors).data)
+    digest.update(np.ascontiguousarray(embeddings.class_of_row).data)
+    digest.update(json.dumps([embeddings.labels, embeddings.groups]).encode())
+    if embeddings.group_of_row is not None:
+        digest.update(np.ascontiguousarray(embeddings.group_of_row).data)
+    return [[digest.hexdigest(), embeddings.rows]]
+
+
 def _provenance(
     embeddings: EmbeddingSet,
+    inputs: list[list[Any]],
     config: EvaluateConfig,
     columns: ColumnNames | None,
     command: str,
     clock: _Clock,
 ) -> Provenance:
-    identity: dict[str, Any] = {
-        "inputs": [[item.sha256, item.rows] for item in embeddings.inputs],
-        "settings": config.to_dict(),
-    }
+    identity: dict[str, Any] = {"inputs": inputs, "settings": config.to_dict()}
     names: dict[str, str | None] = {}
     if columns is not None:
         names = {
@@ -230,13 +254,6 @@ def _provenance(
             "group": columns.group,
         }
         identity["columns"] = names
-    if not embeddings.inputs:
-        digest = hashlib.sha256(np.ascontiguousarray(embeddings.vectors).data)
-        digest.update(np.ascontiguousarray(embeddings.class_of_row).data)
-        digest.update(json.dumps([embeddings.labels, embeddings.groups]).encode())
-        if embeddings.group_of_row is not None:
-            digest.update(np.ascontiguousarray(embeddings.group_of_row).data)
-        identity["inputs"] = [[digest.hexdigest(), embeddings.rows]]
     text = json.dumps(identity, sort_keys=True, ensure_ascii=True)
     return Provenance(
         opiscal_version=opiscal.__version__,

@@ -1,6 +1,6 @@
 """EmbeddingSet: rows and labels, tidied once, in the order in which they were read."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -127,7 +127,7 @@ class EmbeddingSet:
     @property
     def rows(self) -> int:
         """Rows used, distractors included."""
-        return int(self.vectors.shape[0])
+        return int(self.class_of_row.shape[0])
 
     @property
     def dimensions(self) -> int:
@@ -138,6 +138,10 @@ class EmbeddingSet:
     def distractors(self) -> int:
         """Rows that are negatives for every class and belong to none."""
         return int(np.count_nonzero(self.class_of_row < 0))
+
+    def without_vectors(self) -> "EmbeddingSet":
+        """The same set with an empty matrix, for when its rows lie elsewhere."""
+        return replace(self, vectors=np.empty((0, self.dimensions), self.vectors.dtype))
 
     def class_sizes(self) -> NDArray[np.int64]:
         """Rows of each class, in the order of `labels`."""

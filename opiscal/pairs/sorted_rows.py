@@ -1,13 +1,14 @@
 """SortedRows: the rows of a set in class order, scaled to suit float32 products."""
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from opiscal.data.embedding_set import EmbeddingSet
+from opiscal.data.embedding_set import EmbeddingSet, Metric
 from opiscal.pairs.kernel.keys import centre_rows
+from opiscal.pairs.kernel.permute import permute_rows
 from opiscal.pairs.threads import available_threads
 
 _COPY_ROWS, _PART_ROWS = 256, 2048
@@ -93,7 +94,7 @@ class SortedRows:
     Attributes
     ----------
     vectors : float32 array of shape (rows, dimensions)
-        Moved by a constant row, and divided by `scale`.
+        Less the row `centre`, and divided by `scale`.
     half_norm : float32 array of shape (rows,)
         Half the squared length of each row.
     scale : float
@@ -103,6 +104,8 @@ class SortedRows:
     classes : ClassOrder
     read_order : int64 array of shape (rows,)
         Rank of each row in the order of reading, by which ties of neighbours are settled.
+    centre : float array of shape (dimensions,)
+    metric : "cosine" or "l2"
     """
 
     vectors: NDArray[np.float32]
@@ -111,6 +114,8 @@ class SortedRows:
     largest: float
     classes: ClassOrder
     read_order: NDArray[np.int64]
+    centre: NDArray[np.floating]
+    metric: Metric
 
     @property
     def rows(self) -> int:
@@ -128,22 +133,26 @@ class SortedRows:
         kept = np.flatnonzero(chosen)
         classes = class_order(self.classes.class_id[kept])
         at = kept[classes.place]
-        return SortedRows(
+        return replace(
+            self,
             vectors=self.vectors[at],
             half_norm=self.half_norm[at],
-            scale=self.scale,
-            largest=self.largest,
             classes=classes,
             read_order=self.read_order[at],
         )
 
 
-def sort_rows(embeddings: EmbeddingSet, threads: int | None = None) -> SortedRows:
+def sort_rows(
+    embeddings: EmbeddingSet, threads: int | None = None, *, in_place: bool = False
+) -> SortedRows:
     """Put the rows of a set into class order.
 
     The coordinate-wise median of some rows is subtracted, which changes no distance and spares
     float32 the rounding of a part that all rows share; under ``l2`` all is divided by a power of
     two, so that no square overflows. Both are exact for small integers and powers of two.
+
+    With `in_place` the rows are moved within the matrix of the set, so that there is one matrix and
+    not two: the set is used up, and its vectors are no longer those of its labels.
     """
     classes = class_order(embeddings.class_of_row)
     given = embeddings.vectors
@@ -159,13 +168,16 @@ def sort_rows(embeddings: EmbeddingSet, threads: int | None = None) -> SortedRow
             for start in range(0, len(given), _COPY_ROWS)
         )
         scale = float(2.0 ** np.ceil(np.log2(reach))) if reach > 0 else 1.0
-    vectors, half_norm = np.empty_like(given), np.empty(len(given), np.float32)
+    half_norm = np.empty(len(given), np.float32)
+    vectors, at = (
+        (given, np.arange(len(given))) if in_place else (np.empty_like(given), classes.place)
+    )
+    if in_place:
+        permute_rows(given, classes.place)
     parts = [slice(start, start + _PART_ROWS) for start in range(0, len(given), _PART_ROWS)]
     with ThreadPoolExecutor(threads or available_threads()) as pool:
         jobs = [
-            pool.submit(
-                centre_rows, given, classes.place[p], centre, 1.0 / scale, vectors[p], half_norm[p]
-            )
+            pool.submit(centre_rows, given, at[p], centre, 1.0 / scale, vectors[p], half_norm[p])
             for p in parts
         ]
         for job in jobs:
@@ -173,4 +185,13 @@ def sort_rows(embeddings: EmbeddingSet, threads: int | None = None) -> SortedRow
     # |x - y|^2 / 2 is at most (|x| + |y|)^2 / 2, which is at most 4 max h.
     unit = embeddings.metric == "cosine"
     largest = _LARGEST_OF_UNIT_ROWS if unit else 4.0 * float(half_norm.max())
-    return SortedRows(vectors, half_norm, scale, largest, classes, read_order=classes.place)
+    return SortedRows(
+        vectors,
+        half_norm,
+        scale,
+        largest,
+        classes,
+        read_order=classes.place,
+        centre=centre,
+        metric=embeddings.metric,
+    )
