@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 import opiscal
-from opiscal.data.embedding_set import ClassSizes, ColumnNames, EmbeddingSet, Label
+from opiscal.data.embedding_set import ClassSizes, ColumnNames, EmbeddingSet, Label, Precision
+from opiscal.data.half_matrix import HalfMatrix
 from opiscal.data.parquet import read_embeddings
 from opiscal.data.rows import from_arrays
 from opiscal.pairs.edge_targets import AskedRange
@@ -124,7 +125,7 @@ def evaluate_set(
     """
     clock = _Clock(started)
     clock.lap("read")
-    identity = _identity(embeddings)
+    identity, precision = _identity(embeddings), embeddings.precision
     rows = sort_rows(embeddings, config.threads, in_place=use_up)
     # From here on nothing may take rows for those of the set: they lie in another order.
     embeddings = embeddings.without_vectors()
@@ -158,7 +159,7 @@ def evaluate_set(
     clock.lap("nearest_class")
     provenance = _provenance(embeddings, identity, config, columns, command, clock)
     report = assemble_report(
-        counts, ranks, names, _data(embeddings, rows), provenance, config, halves
+        counts, ranks, names, _data(embeddings, rows, precision), provenance, config, halves
     )
     clock.lap("report")
     return replace(report, provenance=replace(provenance, elapsed_s=clock.elapsed))
@@ -184,7 +185,7 @@ def _nearest_labels(
     return tuple(labels[nearest[c]] if nearest[c] >= 0 else None for c in rows.classes.scored)
 
 
-def _data(embeddings: EmbeddingSet, rows: SortedRows) -> Data:
+def _data(embeddings: EmbeddingSet, rows: SortedRows, precision: Precision) -> Data:
     sizes = embeddings.class_sizes()
     sizes = sizes[sizes > 0]
     return Data(
@@ -197,6 +198,8 @@ def _data(embeddings: EmbeddingSet, rows: SortedRows) -> Data:
         classes_scored=int(rows.classes.class_rows.size),
         classes_singleton=int(np.count_nonzero(sizes == 1)),
         class_size=ClassSizes(int(sizes.min()), float(np.median(sizes)), int(sizes.max())),
+        precision=precision,
+        sample=embeddings.sample,
     )
 
 
@@ -228,7 +231,10 @@ def _identity(embeddings: EmbeddingSet) -> list[list[Any]]:
     """What was read: a hash and the rows of each file, or of the arrays."""
     if embeddings.inputs:
         return [[item.sha256, item.rows] for item in embeddings.inputs]
-    digest = hashlib.sha256(np.ascontiguousarray(embeddings.vectors).data)
+    vectors = embeddings.vectors
+    digest = hashlib.sha256()
+    for array in vectors.arrays() if isinstance(vectors, HalfMatrix) else [vectors]:
+        digest.update(np.ascontiguousarray(array).data)
     digest.update(np.ascontiguousarray(embeddings.class_of_row).data)
     digest.update(json.dumps([embeddings.labels, embeddings.groups]).encode())
     if embeddings.group_of_row is not None:
@@ -245,6 +251,9 @@ def _provenance(
     clock: _Clock,
 ) -> Provenance:
     identity: dict[str, Any] = {"inputs": inputs, "settings": config.to_dict()}
+    if embeddings.sample is not None:
+        # Where memory decided, the settings do not say how many rows.
+        identity["sample_rows"] = embeddings.sample.rows
     names: dict[str, str | None] = {}
     if columns is not None:
         names = {

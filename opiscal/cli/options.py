@@ -77,6 +77,25 @@ Strict = Annotated[
         rich_help_panel="Pairs",
     ),
 ]
+Half = Annotated[
+    bool,
+    typer.Option(
+        "--half",
+        help="Hold vectors as float16: half the memory, distances rounded a little.",
+        rich_help_panel="Memory",
+    ),
+]
+SampleRows = Annotated[
+    int | None,
+    typer.Option(
+        "--sample-rows",
+        help="Use at most N rows: whole classes, drawn by a hash of their labels and the seed. "
+        "[default: all that fit into half of the memory]",
+        metavar="N",
+        show_default=False,
+        rich_help_panel="Memory",
+    ),
+]
 UtilityKind = Annotated[
     str,
     typer.Option(
@@ -157,7 +176,10 @@ Threads = Annotated[
         show_default=False,
     ),
 ]
-Seed = Annotated[int, typer.Option("--seed", help="Of the sample from which edges are placed.")]
+Seed = Annotated[
+    int,
+    typer.Option("--seed", help="Of the sample from which edges are placed, and of --sample-rows."),
+]
 Confidence = Annotated[
     float, typer.Option("--confidence", help="Level of the intervals and of guarantees.")
 ]

@@ -6,12 +6,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from opiscal.data.collector import RowBlock, RowCollector
+from opiscal.data.collector import BLOCK_ROWS, RowBlock, RowCollector
 from opiscal.data.embedding_set import EmbeddingSet, InputFile, RowPolicy
 from opiscal.data.label_codes import CodedLabels, code_labels
 from opiscal.errors import InputError
 
-_BLOCK_ROWS = 1 << 16
 _DEFAULT_POLICY = RowPolicy()
 
 
@@ -87,8 +86,8 @@ def from_arrays(
 def _blocks(
     matrix: NDArray[Any], labels: CodedLabels, groups: CodedLabels | None
 ) -> Iterator[RowBlock]:
-    for start in range(0, matrix.shape[0], _BLOCK_ROWS):
-        here = slice(start, start + _BLOCK_ROWS)
+    for start in range(0, matrix.shape[0], BLOCK_ROWS):
+        here = slice(start, start + BLOCK_ROWS)
         vectors = matrix[here]
         present = np.ones(vectors.shape[0], dtype=np.bool_)
         if matrix.ndim == 1:

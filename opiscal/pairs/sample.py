@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from opiscal.pairs.blas import one_blas_thread
+from opiscal.pairs.half_rows import CentredVectors, HalfRows
 from opiscal.pairs.kernel.keys import half_squared_pairs, negatives_of
 from opiscal.pairs.kernel.ordering import sorted_values
 from opiscal.pairs.sorted_rows import SortedRows
@@ -50,13 +51,27 @@ def sample_pairs(rows: SortedRows, seed: int) -> PairSample:
     short, long = np.quantile(rows.half_norm[chosen], [0.05, 0.95])
     with ThreadPoolExecutor(1) as beside, one_blas_thread():
         negative = beside.submit(_negatives, rows, chosen)
-        positive = half_squared_pairs(rows.vectors, *_positive_places(rows, rng))
+        positive = _half_squared(rows.vectors, *_positive_places(rows, rng))
     return PairSample(
         positive=sorted_values(positive),
         negative=negative.result(),
         negatives_in_set=labelled * (labelled - 1) // 2 - positives_in_set + labelled * distractors,
         lengths=float(long / short) if short > 0 else np.inf,
     )
+
+
+def _half_squared(
+    vectors: CentredVectors, first: NDArray[np.int64], second: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    if not isinstance(vectors, HalfRows):
+        return np.asarray(half_squared_pairs(vectors, first, second))
+    out = np.empty(first.size, np.float32)
+    for start in range(0, first.size, _ROWS):
+        part = slice(start, start + _ROWS)
+        both = vectors[np.concatenate([first[part], second[part]])]
+        here, there = np.split(np.arange(len(both)), 2)
+        out[part] = half_squared_pairs(both, here, there)
+    return out
 
 
 def _negatives(rows: SortedRows, chosen: NDArray[np.int64]) -> NDArray[np.float32]:

@@ -227,7 +227,7 @@ def recall_at_ranks(
     of_row = embeddings.class_of_row
     queries = np.flatnonzero((of_row >= 0) & (embeddings.class_sizes()[of_row] >= 2))
     rank = np.full(queries.size, cap, np.int32)
-    index = FlatIndex(embeddings.vectors, embeddings.metric)
+    index = FlatIndex(np.asarray(embeddings.vectors), embeddings.metric)
     for start in range(0, queries.size, _BLOCK_ROWS):
         part = queries[start : start + _BLOCK_ROWS]
         # One more than asked: the row itself is among them, unless cap others are the same row.

@@ -1,5 +1,6 @@
 """SortedRows: the rows of a set in class order, scaled to suit float32 products."""
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
@@ -7,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from opiscal.data.embedding_set import EmbeddingSet, Metric
+from opiscal.data.half_matrix import HalfMatrix
+from opiscal.pairs.half_rows import CentredVectors, HalfRows
 from opiscal.pairs.kernel.keys import centre_rows
 from opiscal.pairs.kernel.permute import permute_rows
 from opiscal.pairs.threads import available_threads
@@ -93,8 +96,8 @@ class SortedRows:
 
     Attributes
     ----------
-    vectors : float32 array of shape (rows, dimensions)
-        Less the row `centre`, and divided by `scale`.
+    vectors : float32 array of shape (rows, dimensions), or HalfRows
+        Less the row `centre`, and divided by `scale`. Slices and arrays of places give float32.
     half_norm : float32 array of shape (rows,)
         Half the squared length of each row.
     scale : float
@@ -108,7 +111,7 @@ class SortedRows:
     metric : "cosine" or "l2"
     """
 
-    vectors: NDArray[np.float32]
+    vectors: CentredVectors
     half_norm: NDArray[np.float32]
     scale: float
     largest: float
@@ -135,7 +138,9 @@ class SortedRows:
         at = kept[classes.place]
         return replace(
             self,
-            vectors=self.vectors[at],
+            vectors=self.vectors.taken(at)
+            if isinstance(self.vectors, HalfRows)
+            else self.vectors[at],
             half_norm=self.half_norm[at],
             classes=classes,
             read_order=self.read_order[at],
@@ -168,20 +173,12 @@ def sort_rows(
             for start in range(0, len(given), _COPY_ROWS)
         )
         scale = float(2.0 ** np.ceil(np.log2(reach))) if reach > 0 else 1.0
-    half_norm = np.empty(len(given), np.float32)
-    vectors, at = (
-        (given, np.arange(len(given))) if in_place else (np.empty_like(given), classes.place)
-    )
-    if in_place:
-        permute_rows(given, classes.place)
-    parts = [slice(start, start + _PART_ROWS) for start in range(0, len(given), _PART_ROWS)]
-    with ThreadPoolExecutor(threads or available_threads()) as pool:
-        jobs = [
-            pool.submit(centre_rows, given, at[p], centre, 1.0 / scale, vectors[p], half_norm[p])
-            for p in parts
-        ]
-        for job in jobs:
-            job.result()
+    workers, order = threads or available_threads(), classes.place
+    vectors: CentredVectors
+    if isinstance(given, HalfMatrix):
+        vectors, half_norm = _placed_half(given, order, centre, 1.0 / scale, workers, in_place)
+    else:
+        vectors, half_norm = _placed(given, order, centre, 1.0 / scale, workers, in_place)
     # |x - y|^2 / 2 is at most (|x| + |y|)^2 / 2, which is at most 4 max h.
     unit = embeddings.metric == "cosine"
     largest = _LARGEST_OF_UNIT_ROWS if unit else 4.0 * float(half_norm.max())
@@ -195,3 +192,57 @@ def sort_rows(
         centre=centre,
         metric=embeddings.metric,
     )
+
+
+def _placed(
+    given: NDArray[np.float32],
+    place: NDArray[np.int64],
+    centre: NDArray[np.floating],
+    factor: float,
+    threads: int,
+    in_place: bool,
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Rows at their places, centred and scaled, and half the squared length of each."""
+    vectors, half_norm = given, np.empty(len(given), np.float32)
+    if in_place:
+        permute_rows(given, place)
+        place = np.arange(len(given))
+    else:
+        vectors = np.empty_like(given)
+    _each_part(
+        len(given),
+        threads,
+        lambda p: centre_rows(given, place[p], centre, factor, vectors[p], half_norm[p]),
+    )
+    return vectors, half_norm
+
+
+def _placed_half(
+    given: HalfMatrix,
+    place: NDArray[np.int64],
+    centre: NDArray[np.floating],
+    factor: float,
+    threads: int,
+    in_place: bool,
+) -> tuple[HalfRows, NDArray[np.float32]]:
+    """The same of rows held as float16, which stay as they are until they are read."""
+    half_norm = np.empty(len(given), np.float32)
+    if in_place:
+        for array in given.arrays():
+            permute_rows(array.view(np.uint16), place)
+    else:
+        given = given.taken(place)
+    vectors = HalfRows(given, centre, factor)
+
+    def measure(part: slice) -> None:
+        half_norm[part] = vectors.measured(part)[1]
+
+    _each_part(len(given), threads, measure)
+    return vectors, half_norm
+
+
+def _each_part(rows: int, threads: int, work: Callable[[slice], None]) -> None:
+    parts = [slice(start, start + _PART_ROWS) for start in range(0, rows, _PART_ROWS)]
+    with ThreadPoolExecutor(threads) as pool:
+        # The list takes the results, and with them what was raised.
+        list(pool.map(work, parts))
