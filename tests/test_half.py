@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from brute_force import embedding_set
-from conftest import PLACES
+from conftest import PLACES, Cli
 from test_sorted_rows import drawn
 
 from opiscal import EvaluateConfig, evaluate
@@ -103,6 +103,13 @@ def test_one_row_a_million_times_longer() -> None:
     assert half.recommended_threshold.distance == pytest.approx(
         plain.recommended_threshold.distance, rel=2e-3
     )
+
+
+def test_the_command(tmp_path, cli: Cli) -> None:
+    answer = cli("evaluate", PLACES, "-o", tmp_path / "run", "--half", "--no-plots")
+    assert answer.code == 0
+    assert "vectors were rounded to float16" in answer.out
+    assert load(tmp_path / "run").settings.half
 
 
 def test_the_report_says_so(tmp_path) -> None:

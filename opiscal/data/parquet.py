@@ -75,8 +75,8 @@ def read_embeddings(
     Returns
     -------
     EmbeddingSet
-        Rows in the order of the files and in them. The peak of memory is the float32 matrix of
-        all rows and a few megabytes.
+        Rows in the order of the files and in them. The peak of memory is the matrix of all rows,
+        or of the sample and an eighth more, and a few megabytes; files are read once.
 
     Raises
     ------

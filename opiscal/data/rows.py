@@ -36,7 +36,8 @@ def from_arrays(
     policy : RowPolicy, optional
         Which rows are used. Under ``cosine`` each row ``v`` becomes ``v / |v|``, computed in
         double precision for any length that a double can hold and rounded to float32 once;
-        under ``l2`` it is rounded to float32 as given.
+        under ``l2`` it is rounded to float32 as given. Then ``half`` rounds to float16. A sample
+        of rows is of whole classes; see `opiscal.data.row_sample`.
     inputs : sequence of InputFile, optional
         Where the arrays are from, for the record.
 
