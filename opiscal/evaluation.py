@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 import opiscal
-from opiscal.data.embedding_set import ClassSizes, ColumnNames, EmbeddingSet, Label
+from opiscal.data.embedding_set import ClassSizes, ColumnNames, EmbeddingSet, Label, Precision
+from opiscal.data.half_matrix import HalfMatrix
 from opiscal.data.parquet import read_embeddings
 from opiscal.data.rows import from_arrays
 from opiscal.errors import UsageError
@@ -85,7 +86,7 @@ def evaluate(
     config = config or EvaluateConfig()
     started = time.perf_counter()
     embeddings = from_arrays(vectors, labels, groups, policy=config.row_policy)
-    return evaluate_set(embeddings, config, started=started)
+    return evaluate_set(embeddings, config, started=started, use_up=True)
 
 
 def evaluate_files(
@@ -111,6 +112,7 @@ def evaluate_files(
         progress=progress,
         started=started,
         save_index=save_index,
+        use_up=True,
     )
 
 
@@ -123,11 +125,19 @@ def evaluate_set(
     progress: Progress | None = None,
     started: float | None = None,
     save_index: Path | None = None,
+    use_up: bool = False,
 ) -> Report:
-    """Evaluate a set that was read: sort rows, place edges, count pairs, work out the report."""
+    """Evaluate a set that was read: sort rows, place edges, count pairs, work out the report.
+
+    With `use_up` the vectors are put in order where they lie, which spares a second matrix, and the
+    set is of no use afterwards.
+    """
     clock = _Clock(started)
     clock.lap("read")
-    rows = sort_rows(embeddings, config.threads)
+    identity, precision = _identity(embeddings), embeddings.precision
+    rows = sort_rows(embeddings, config.threads, in_place=use_up)
+    # From here on nothing may take rows for those of the set: they lie in another order.
+    embeddings = embeddings.without_vectors()
     lattice = fit_lattice(rows, config.seed, _asked_range(config))
     settings, threads = config.pair_settings, config.threads
     count = partial(
@@ -161,15 +171,15 @@ def evaluate_set(
             embeddings, rows, count_part, stage, splits=config.splits, seed=config.seed
         )
         clock.lap("split")
-    nearest = nearest_class(embeddings, config.threads, rows.classes.scored)
+    nearest = nearest_class(rows, config.threads, rows.classes.scored)
     names = _nearest_labels(embeddings.labels, rows, nearest)
     clock.lap("nearest_class")
-    provenance = _provenance(embeddings, config, columns, command, clock)
+    provenance = _provenance(embeddings, identity, config, columns, command, clock)
     report = assemble_report(
         replace(found, counts=counts),
         plan,
         names,
-        _data(embeddings, rows),
+        _data(embeddings, rows, precision),
         provenance,
         config,
         halves,
@@ -207,7 +217,7 @@ def _nearest_labels(
     return tuple(labels[nearest[c]] if nearest[c] >= 0 else None for c in rows.classes.scored)
 
 
-def _data(embeddings: EmbeddingSet, rows: SortedRows) -> Data:
+def _data(embeddings: EmbeddingSet, rows: SortedRows, precision: Precision) -> Data:
     sizes = embeddings.class_sizes()
     sizes = sizes[sizes > 0]
     return Data(
@@ -220,6 +230,8 @@ def _data(embeddings: EmbeddingSet, rows: SortedRows) -> Data:
         classes_scored=int(rows.classes.class_rows.size),
         classes_singleton=int(np.count_nonzero(sizes == 1)),
         class_size=ClassSizes(int(sizes.min()), float(np.median(sizes)), int(sizes.max())),
+        precision=precision,
+        sample=embeddings.sample,
     )
 
 
@@ -247,17 +259,33 @@ class _Clock:
         self.last = now
 
 
+def _identity(embeddings: EmbeddingSet) -> list[list[Any]]:
+    """What was read: a hash and the rows of each file, or of the arrays."""
+    if embeddings.inputs:
+        return [[item.sha256, item.rows] for item in embeddings.inputs]
+    vectors = embeddings.vectors
+    digest = hashlib.sha256()
+    for array in vectors.arrays() if isinstance(vectors, HalfMatrix) else [vectors]:
+        digest.update(np.ascontiguousarray(array).data)
+    digest.update(np.ascontiguousarray(embeddings.class_of_row).data)
+    digest.update(json.dumps([embeddings.labels, embeddings.groups]).encode())
+    if embeddings.group_of_row is not None:
+        digest.update(np.ascontiguousarray(embeddings.group_of_row).data)
+    return [[digest.hexdigest(), embeddings.rows]]
+
+
 def _provenance(
     embeddings: EmbeddingSet,
+    inputs: list[list[Any]],
     config: EvaluateConfig,
     columns: ColumnNames | None,
     command: str,
     clock: _Clock,
 ) -> Provenance:
-    identity: dict[str, Any] = {
-        "inputs": [[item.sha256, item.rows] for item in embeddings.inputs],
-        "settings": config.to_dict(),
-    }
+    identity: dict[str, Any] = {"inputs": inputs, "settings": config.to_dict()}
+    if embeddings.sample is not None:
+        # Where memory decided, the settings do not say how many rows.
+        identity["sample_rows"] = embeddings.sample.rows
     names: dict[str, str | None] = {}
     if columns is not None:
         names = {
@@ -267,13 +295,6 @@ def _provenance(
             "group": columns.group,
         }
         identity["columns"] = names
-    if not embeddings.inputs:
-        digest = hashlib.sha256(np.ascontiguousarray(embeddings.vectors).data)
-        digest.update(np.ascontiguousarray(embeddings.class_of_row).data)
-        digest.update(json.dumps([embeddings.labels, embeddings.groups]).encode())
-        if embeddings.group_of_row is not None:
-            digest.update(np.ascontiguousarray(embeddings.group_of_row).data)
-        identity["inputs"] = [[digest.hexdigest(), embeddings.rows]]
     text = json.dumps(identity, sort_keys=True, ensure_ascii=True)
     return Provenance(
         opiscal_version=opiscal.__version__,

@@ -33,6 +33,8 @@ def evaluate(
     null_label: options.NullLabel = "drop",
     distractor_label: options.DistractorLabel = None,
     strict: options.Strict = False,
+    half: options.Half = False,
+    sample_rows: options.SampleRows = None,
     utility: options.UtilityKind = "sensitivity-specificity",
     c: options.Weight = 1.0,
     range_: options.Range = "far=0.01:0.1",
@@ -110,6 +112,8 @@ def evaluate(
             null_label=null_label,  # type: ignore[arg-type]
             distractor_labels=tuple(distractor_label or ()),
             strict=strict,
+            half=half,
+            sample_rows=sample_rows,
             retrieval=not no_retrieval,
             seed=seed,
             threads=threads,

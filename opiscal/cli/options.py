@@ -78,6 +78,25 @@ Strict = Annotated[
         rich_help_panel="Pairs",
     ),
 ]
+Half = Annotated[
+    bool,
+    typer.Option(
+        "--half",
+        help="Hold vectors as float16: half the memory, distances rounded a little.",
+        rich_help_panel="Memory",
+    ),
+]
+SampleRows = Annotated[
+    int | None,
+    typer.Option(
+        "--sample-rows",
+        help="Use at most N rows: whole classes, drawn by a hash of their labels and the seed. "
+        "[default: all that fit into half of the memory]",
+        metavar="N",
+        show_default=False,
+        rich_help_panel="Memory",
+    ),
+]
 UtilityKind = Annotated[
     str,
     typer.Option(
@@ -232,7 +251,10 @@ Threads = Annotated[
     ),
 ]
 Seed = Annotated[
-    int, typer.Option("--seed", help="Of the samples: of pairs for the edges, of columns.")
+    int,
+    typer.Option(
+        "--seed", help="Of the samples: pairs for the edges, columns, and classes of --sample-rows."
+    ),
 ]
 Confidence = Annotated[
     float, typer.Option("--confidence", help="Level of the intervals and of guarantees.")

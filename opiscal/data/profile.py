@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from opiscal.data.embedding_set import ClassSizes, DroppedRows, EmbeddingSet, Label
+from opiscal.data.embedding_set import ClassSizes, DroppedRows, EmbeddingSet, Label, RowSample
+from opiscal.data.memory import MemoryNeed, memory_need
 
 # A length this close to 1 is a unit length that was rounded, in float16 at the worst.
 _UNIT_TOLERANCE = 1e-3
@@ -81,6 +82,10 @@ class DataProfile:
         Unordered pairs of rows of one class.
     negative_pairs : int
         Unordered pairs of rows of two classes, or of a class and the distractors.
+    memory : MemoryNeed
+        What all rows take as float32, and what there is.
+    sample : RowSample or None
+        That all the above is of a sample of rows, as all of them do not fit.
     """
 
     rows_read: int
@@ -96,11 +101,14 @@ class DataProfile:
     duplicates: Duplicates
     positive_pairs: int
     negative_pairs: int
+    memory: MemoryNeed
+    sample: RowSample | None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the profile as a JSON document of plain dicts, lists and numbers."""
         document = asdict(self)
         document["duplicates"]["examples"] = list(document["duplicates"]["examples"])
+        document["memory"]["fits"] = self.memory.fits
         return document
 
 
@@ -148,6 +156,8 @@ def profile(embeddings: EmbeddingSet) -> DataProfile:
         duplicates=find_duplicates(embeddings),
         positive_pairs=positive,
         negative_pairs=_pairs(embeddings.rows) - positive - _pairs(distractors),
+        memory=memory_need(embeddings.rows_read, embeddings.dimensions),
+        sample=embeddings.sample,
     )
 
 
@@ -165,7 +175,7 @@ def find_duplicates(embeddings: EmbeddingSet) -> Duplicates:
     -------
     Duplicates
     """
-    groups = _groups_of_equal_rows(embeddings.vectors)
+    groups = _groups_of_equal_rows(np.asarray(embeddings.vectors))
     starts, sizes = groups.starts, groups.sizes
     classes = embeddings.class_of_row[groups.rows]
     across = np.zeros(0, dtype=np.int64)
