@@ -13,8 +13,12 @@ from opiscal.data.embedding_set import ColumnNames, EmbeddingSet, RowPolicy
 from opiscal.data.half_matrix import HalfMatrix
 from opiscal.data.rows import from_arrays
 from opiscal.evaluation import evaluate_files, evaluate_set
+from opiscal.pairs.counting import count_pairs
 from opiscal.pairs.half_rows import HalfRows
-from opiscal.pairs.search import nearest_class, recall_at_ranks
+from opiscal.pairs.lattice import fit_lattice
+from opiscal.pairs.nearest_class import nearest_class
+from opiscal.pairs.pair_settings import PairSettings
+from opiscal.pairs.plan import plan_pairs
 from opiscal.pairs.sorted_rows import sort_rows
 from opiscal.report.run import load
 
@@ -68,7 +72,22 @@ def test_rows_of_unit_length_are_rounded_after_scaling() -> None:
     np.testing.assert_array_equal(half.norms, plain.norms)
     assert 2 * half.vectors.nbytes == plain.vectors.nbytes
     assert nearest_class(sort_rows(half)).size == 20
-    assert recall_at_ranks(half).rank.size == 300
+
+
+@pytest.mark.parametrize("metric", ["cosine", "l2"])
+def test_samples_of_pairs_are_those_of_the_rounded_rows(metric: str) -> None:
+    plan = plan_pairs(PairSettings(mode="sampled", sample_pairs=1500 * 128), 1500, 12)
+    found = []
+    for embeddings in both(metric):
+        rows = sort_rows(embeddings)
+        lattice = fit_lattice(rows, 0)
+        count = count_pairs(rows, lattice, plan, embeddings.labels, embeddings.metric, ranks=True)
+        found.append(count)
+    half, plain = (one.counts.sampling.strata for one in found)
+    assert half.pool_near[-1] > 0
+    for name in ("pool_near", "pool_rest", "class_near", "class_rest", "row_sums"):
+        np.testing.assert_array_equal(getattr(half, name), getattr(plain, name))
+    np.testing.assert_array_equal(found[0].ranks.rank, found[1].ranks.rank)
 
 
 def test_rows_of_any_length_keep_eleven_bits() -> None:

@@ -9,7 +9,7 @@ from brute_force import embedding_set
 from opiscal import evaluate
 from opiscal.data.rows import from_arrays
 from opiscal.pairs.kernel.permute import permute_rows
-from opiscal.pairs.search import nearest_class
+from opiscal.pairs.nearest_class import nearest_class
 from opiscal.pairs.sorted_rows import sort_rows
 
 
