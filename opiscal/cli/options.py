@@ -149,6 +149,33 @@ Recommend = Annotated[
         rich_help_panel="Measures",
     ),
 ]
+Index = Annotated[
+    str,
+    typer.Option(
+        "--index",
+        help="auto (all pairs up to 50,000 rows, an inverted file beyond), Flat (all pairs), or an "
+        "index of faiss such as IVF4096,Flat or HNSW32.",
+        rich_help_panel="Search",
+    ),
+]
+Nprobe = Annotated[
+    int | None,
+    typer.Option(
+        "--nprobe",
+        help="Lists of an inverted file that are looked through. [default: 8]",
+        show_default=False,
+        rich_help_panel="Search",
+    ),
+]
+EfSearch = Annotated[
+    int | None,
+    typer.Option(
+        "--ef-search",
+        help="Candidates that a graph index keeps. [default: 64]",
+        show_default=False,
+        rich_help_panel="Search",
+    ),
+]
 Threads = Annotated[
     int | None,
     typer.Option(

@@ -93,9 +93,7 @@ class ConfusionTally:
         Class pairs that are wanted.
     """
 
-    def __init__(
-        self, class_rows: NDArray[np.int64], whole: NDArray[np.bool_], top: int
-    ) -> None:
+    def __init__(self, class_rows: NDArray[np.int64], whole: NDArray[np.bool_], top: int) -> None:
         self._class_rows, self._whole, self._top = class_rows, whole, top
         self._cells: list[Cell] = []
         self._pending = 0

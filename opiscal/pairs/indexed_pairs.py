@@ -13,7 +13,7 @@ from opiscal.pairs.near_pairs import NearPairs, exact_neighbours
 from opiscal.pairs.search import IndexChoice, RowIndex
 from opiscal.pairs.top_pairs import TopPairs
 
-_FEWEST_QUERIES, _MOST_QUERIES, _MOST_FOUND = 32, 4096, 1 << 21
+_FIRST_QUERIES, _MOST_QUERIES, _MOST_FOUND = 8, 4096, 1 << 21
 _SPARE = 2
 _SAMPLED_ROWS, _STRIP = 256, 1 << 14
 # The index rounds distances; what it finds a little beyond is measured and left out.
@@ -132,7 +132,7 @@ def _within(
     advance: Callable[[int], None] | None,
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
     """Queries and what is found within the threshold, so many at a time that memory holds them."""
-    start, queries = 0, _FEWEST_QUERIES
+    start, queries = 0, _FIRST_QUERIES
     while start < len(vectors):
         part = vectors[start : start + queries]
         total = 0
@@ -152,7 +152,7 @@ def _within(
             advance(len(part))
         start += len(part)
         fitting = int(_MOST_FOUND * len(part) / max(1, total))
-        queries = max(_FEWEST_QUERIES, min(_MOST_QUERIES, 4 * len(part), fitting))
+        queries = max(1, min(_MOST_QUERIES, 4 * len(part), fitting))
 
 
 def _recall(

@@ -80,7 +80,5 @@ def exact_neighbours(
         best = np.take_along_axis(away, order, axis=1)
         here, found = slice(start, start + len(part)), min(k, width)
         distance[here, :found] = best
-        index[here, :found] = np.where(
-            np.isinf(best), -1, np.take_along_axis(part, order, axis=1)
-        )
+        index[here, :found] = np.where(np.isinf(best), -1, np.take_along_axis(part, order, axis=1))
     return Neighbours(index, distance)

@@ -154,10 +154,10 @@ class _Scan:
         return int(self.number[start:stop].max() - max(0, self.number[start])) + 1
 
     def _count(self, cells: Cells, top: int, left: int) -> None:
-        a, b = np.nonzero(cells.count)
+        a, b = np.nonzero(cells.accepted)
         first = self.class_at[a + max(0, self.number[top])]
         second = self.class_at[b + max(0, self.number[left])]
-        count = cells.count[a, b].astype(np.int64)
+        count = cells.accepted[a, b].astype(np.int64)
         self.tally.add(
             Cell(
                 code=np.minimum(first, second) * self.tally.classes + np.maximum(first, second),

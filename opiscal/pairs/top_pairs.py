@@ -25,6 +25,13 @@ class RowPairs:
     second: NDArray[np.int64]
     distance: NDArray[np.float64]
 
+    @classmethod
+    def of(
+        cls, vectors: NDArray[np.float32], first: NDArray[np.int64], second: NDArray[np.int64]
+    ) -> "RowPairs":
+        """Some pairs of rows, measured."""
+        return cls(first, second, pair_distances(vectors, first, second))
+
     def __len__(self) -> int:
         """Pairs."""
         return int(self.first.size)
@@ -63,8 +70,14 @@ class TopPairs:
             return
         distance = pair_distances(self._vectors, first, second)
         with self._lock:
-            candidate = self._sign * distance <= self._sign * self._limit
             kept = self._kept
+            value, limit = self._sign * distance, self._sign * self._limit
+            candidate = value < limit
+            # Where many pairs tie, nearly all of them come too late.
+            tied = value == limit
+            candidate |= tied & (first <= kept.first[-1]) if len(kept) else tied
+            if not candidate.any():
+                return
             pairs = RowPairs(
                 np.concatenate([kept.first, first[candidate].astype(np.int64)]),
                 np.concatenate([kept.second, second[candidate].astype(np.int64)]),

@@ -203,7 +203,9 @@ class HardPairs:
         ]
         return {
             "hard_pairs": _columns(pairs, ["kind", *_names(HardPair)]),
-            "class_pairs": _columns(list(map(_flat, self.confused_classes)), _names(ConfusedClasses)),
+            "class_pairs": _columns(
+                list(map(_flat, self.confused_classes)), _names(ConfusedClasses)
+            ),
             "label_errors": _columns(list(map(_flat, self.label_errors)), _names(LikelyLabelError)),
             "duplicates": _columns(members, ["group", *_names(RowName)]),
         }

@@ -44,7 +44,7 @@ class Threshold(NamedTuple):
 class Cells(NamedTuple):
     """Accepted pairs of a block by class pair: how many, and the nearest of them."""
 
-    count: Array
+    accepted: Array
     value: Array
     first: Array
     second: Array
@@ -154,8 +154,8 @@ def scan_tile(
                     found += 1
                 if rows.slot[i] >= 0 and cols.slot[j] >= 0:
                     a, b = rows.slot[i], cols.slot[j]
-                    cells.count[a, b] += 1
-                    met = cells.count[a, b] > 1
+                    cells.accepted[a, b] += 1
+                    met = cells.accepted[a, b] > 1
                     if met and cells.value[a, b] < u:
                         continue
                     if met and cells.value[a, b] == u and cells.first[a, b] < first:
