@@ -185,6 +185,7 @@ def mine(
         index=near.index,
         exact=near.exact,
         recall=near.recall,
+        recall_pairs=near.recall_pairs,
         top=config.top,
         id_column=id_column,
         hard_negatives=namer.pairs(near.nearest),

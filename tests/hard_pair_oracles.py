@@ -31,9 +31,7 @@ def rejected_positives(
     pairs: list[tuple[float, int, int]], classes: Sequence[int], threshold: float
 ) -> list[tuple[float, int, int]]:
     """Farthest first, ties by rows."""
-    found = [
-        p for p in pairs if p[0] > threshold and classes[p[1]] == classes[p[2]] and classes[p[1]] >= 0
-    ]  # fmt: skip
+    found = [p for p in pairs if p[0] > threshold and classes[p[1]] == classes[p[2]] >= 0]
     return sorted(found, key=lambda p: (-p[0], p[1], p[2]))
 
 
@@ -53,9 +51,7 @@ def class_pairs(
 
 def neighbours(vectors: Vectors, k: int) -> list[list[tuple[float, int]]]:
     rows = range(len(vectors))
-    return [
-        sorted((distance(vectors[a], vectors[b]), b) for b in rows if b != a)[:k] for a in rows
-    ]
+    return [sorted((distance(vectors[a], vectors[b]), b) for b in rows if b != a)[:k] for a in rows]
 
 
 def label_errors(
@@ -74,7 +70,7 @@ def label_errors(
             looked = near[row][:m]
             votes = sum(classes[b] == other for _, b in looked)
             own = sum(classes[b] == mine for _, b in looked)
-            if votes < 0.8 * m or own > 0.1 * m:
+            if votes < 0.8 * m or own > 1:
                 continue
             if size[mine] == 1 and (votes < m or looked[-1][0] > threshold):
                 continue

@@ -250,4 +250,4 @@ def test_too_few_ids():
 def test_an_index_that_does_not_search_by_distance():
     embeddings = make_set("cosine", "spread", 2, rows=600)
     with pytest.raises(UsageError, match="cannot search it by distance"):
-        mine(embeddings, MiningConfig(index=IndexChoice("LSH")), GivenThreshold(0.6))
+        mine(embeddings, MiningConfig(index=IndexChoice("PQ4x4fs")), GivenThreshold(0.6))

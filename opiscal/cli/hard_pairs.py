@@ -76,9 +76,9 @@ def hard_pairs(
     rejected pairs of one class. Class pairs come by the number of their accepted pairs, ties by the
     share of all their pairs.
 
-    A label is likely wrong where of a row's 10 nearest rows (of n, for a class of n rows from 3 to
-    9) at least 80 % are of one other class and at most 10 % of its own. A row that is alone in its
-    class is listed only where all of them agree and lie within the threshold.
+    A label is likely wrong where of a row's 10 nearest rows at least 80 % are of one other class
+    and at most one is of its own (of its n nearest rows where that class has n, from 3 to 9). A row
+    that is alone in its class is listed only where all agree and lie within the threshold.
 
     Rows that are equal, under cosine once scaled to unit length, and carry different labels are
     listed as duplicates, whatever the threshold.

@@ -15,7 +15,7 @@ from opiscal.pairs.top_pairs import TopPairs
 
 _FIRST_QUERIES, _MOST_QUERIES, _MOST_FOUND = 8, 4096, 1 << 21
 _SPARE = 2
-_SAMPLED_ROWS, _STRIP = 256, 1 << 14
+_SAMPLED_ROWS, _STRIP = 512, 1 << 13
 # The index rounds distances; what it finds a little beyond is measured and left out.
 _WIDER = 1.0 + 1e-4
 
@@ -64,11 +64,6 @@ def index_near_pairs(
     vectors, class_id = embeddings.vectors, embeddings.class_of_row.astype(np.int64)
     index = RowIndex(vectors, embeddings.metric, choice, seed=seed, threads=threads)
     rows = len(vectors)
-    candidates = index.search(vectors, min(k + _SPARE + 1, rows), threads).index
-    # A row is no neighbour of its own, and stands anywhere among rows that are identical.
-    candidates[candidates == np.arange(rows)[:, None]] = -1
-    neighbours = exact_neighbours(vectors, candidates, k)
-
     sizes = embeddings.class_sizes()
     tally = ConfusionTally(sizes, np.zeros(sizes.size, np.bool_), top)
     best = TopPairs(vectors, top)
@@ -89,14 +84,21 @@ def index_near_pairs(
         named = (a >= 0) & (b >= 0)
         tally.add(_cells(a[named], b[named], distance[named], query[named], found[named], tally))
     confusions, class_pairs, accepted_pairs = tally.finish()
+    candidates = index.search(vectors, min(k + _SPARE + 1, rows), threads).index
+    # A row is no neighbour of its own, and stands anywhere among rows that are identical.
+    candidates[candidates == np.arange(rows)[:, None]] = -1
+    some = _sample(rows, seed)
+    in_sample = _accepted_of(vectors, class_id, threshold, some)
+    found_in_sample = int(found_of_row[some].sum())
     return NearPairs(
-        neighbours=neighbours,
+        neighbours=exact_neighbours(vectors, candidates, k),
         accepted=accepted_pairs + int(loose.max()),
         nearest=best.pairs(),
         confusions=confusions,
         class_pairs=class_pairs,
         index=index.description,
-        recall=_recall(vectors, class_id, threshold, found_of_row, seed),
+        recall=min(1.0, found_in_sample / in_sample) if in_sample else None,
+        recall_pairs=in_sample,
         exact=False,
     )
 
@@ -155,25 +157,26 @@ def _within(
         queries = max(1, min(_MOST_QUERIES, 4 * len(part), fitting))
 
 
-def _recall(
+def _sample(rows: int, seed: int) -> NDArray[np.int64]:
+    """Rows on which it is measured what the index misses."""
+    drawn = np.random.default_rng(seed).choice(rows, min(rows, _SAMPLED_ROWS), replace=False)
+    return np.sort(drawn)
+
+
+def _accepted_of(
     vectors: NDArray[np.float32],
     class_id: NDArray[np.int64],
     threshold: float,
-    found_of_row: NDArray[np.int64],
-    seed: int,
-) -> float | None:
-    """Share of the accepted negatives of some rows that the index found from them."""
-    rows = len(vectors)
-    some = np.sort(
-        np.random.default_rng(seed).choice(rows, min(rows, _SAMPLED_ROWS), replace=False)
-    )
+    some: NDArray[np.int64],
+) -> int:
+    """Accepted negative pairs of some rows with all others, a pair of two of them twice."""
     queries = vectors[some].astype(np.float64)
     half = 0.5 * np.einsum("ij,ij->i", queries, queries)
-    true = 0
-    for start in range(0, rows, _STRIP):
+    accepted = 0
+    for start in range(0, len(vectors), _STRIP):
         strip = vectors[start : start + _STRIP].astype(np.float64)
         half_strip = 0.5 * np.einsum("ij,ij->i", strip, strip)
         squared = 2.0 * (half[:, None] + half_strip - queries @ strip.T)
         other = class_id[some, None] != class_id[None, start : start + _STRIP]
-        true += int(np.count_nonzero((squared <= threshold * threshold) & other))
-    return min(1.0, float(found_of_row[some].sum() / true)) if true else None
+        accepted += int(np.count_nonzero((squared <= threshold * threshold) & other))
+    return accepted

@@ -9,7 +9,7 @@ from opiscal.pairs.search import Neighbours
 
 FEWEST_ROWS = 3
 """Rows that a class must have before it can claim a row of another."""
-SHARE, OWN_SHARE = 0.8, 0.1
+SHARE, MOST_OWN = 0.8, 1
 # A label that four fifths of some rows carry is among the labels of the nearest three.
 _CANDIDATES = 3
 
@@ -62,8 +62,8 @@ def find_label_errors(
     """Find rows whose nearest rows nearly all carry one other label.
 
     A class of ``n`` rows, at least three, claims a row of another class when of the row's ``m``
-    nearest other rows, ``m = min(k, n)``, at least 80 % are of the claiming class and at most 10 %
-    of the row's own. No row is claimed twice. A row that is alone in its class would never have
+    nearest other rows, ``m = min(k, n)``, at least 80 % are of the claiming class and at most one
+    is of the row's own. No row is claimed twice. A row that is alone in its class would never have
     neighbours of its own: it is listed only where all ``m`` are of the claiming class and lie
     within the threshold. Rows without a label are not listed, but count as neighbours.
 
@@ -114,7 +114,7 @@ def find_label_errors(
             & (claim != class_id)
             & (size >= FEWEST_ROWS)
             & (votes >= SHARE * m)
-            & (own <= OWN_SHARE * m)
+            & (own <= MOST_OWN)
             & (~alone | ((votes == m) & (last <= threshold)))
         )
         taken |= claimed

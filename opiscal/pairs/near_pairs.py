@@ -35,6 +35,8 @@ class NearPairs:
     recall : float or None
         Share of the accepted negative pairs that a search from one of the two rows finds, on a
         sample of rows; None where all pairs were looked at, and where the sample has none.
+    recall_pairs : int or None
+        Accepted negative pairs of that sample.
     exact : bool
         Whether all pairs were looked at; if not, counts are lower bounds.
     """
@@ -46,6 +48,7 @@ class NearPairs:
     class_pairs: int
     index: str
     recall: float | None
+    recall_pairs: int | None
     exact: bool
 
 

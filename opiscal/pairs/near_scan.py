@@ -83,6 +83,7 @@ def scan_near_pairs(
         class_pairs=class_pairs,
         index="Flat",
         recall=None,
+        recall_pairs=None,
         exact=True,
     )
 

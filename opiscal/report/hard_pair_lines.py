@@ -56,7 +56,7 @@ def hard_pair_warnings(found: HardPairs, dropped: DroppedRows) -> list[str]:
             out.append(f"{count:,} rows {what} and were left out [{code}]")
     if not found.exact:
         recall = (
-            "" if found.recall is None else f"; on a sample it finds {found.recall:.1%} of them"
+            "" if found.recall is None else f"; it finds {found.recall:.1%} of them on a sample"
         )
         out.append(
             f"the index {found.index} misses accepted negative pairs{recall}: their counts are "
@@ -91,8 +91,9 @@ def _head_lines(found: HardPairs, width: int) -> list[str]:
     named = "position in DATA, from 0" if found.id_column is None else f"{found.id_column!r}"
     searched = "all pairs looked at"
     if not found.exact:
-        recall = "" if found.recall is None else f", recall {found.recall:.3f} on a sample"
-        searched = f"{found.index}{recall}: counts of accepted pairs are lower bounds"
+        searched = f"{found.index}: counts of accepted pairs are lower bounds"
+        if found.recall is not None:
+            searched += f" (recall {found.recall:.3f} of {found.recall_pairs:,} pairs of a sample)"
     lines = [
         ("threshold", limit),
         ("", f"({used.source})"),

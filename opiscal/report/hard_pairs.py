@@ -130,6 +130,8 @@ class HardPairs:
     exact : bool
     recall : float or None
         With an approximate index, the share of the accepted negatives found on a sample of rows.
+    recall_pairs : int or None
+        How many those of the sample are.
     top : int
         What is listed at most, of each kind.
     id_column : str or None
@@ -165,6 +167,7 @@ class HardPairs:
     index: str
     exact: bool
     recall: float | None
+    recall_pairs: int | None
     top: int
     id_column: str | None
     hard_negatives: tuple[HardPair, ...]
