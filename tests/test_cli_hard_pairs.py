@@ -33,7 +33,7 @@ def digits():
 @pytest.fixture
 def small(tmp_path: Path) -> Path:
     """Three classes on a line, ids, a wrong label, and one vector in two classes."""
-    at = [0.0, 0.1, 0.2, 0.3, 5.0, 5.1, 5.2, 5.3, 0.15, 9.0, 9.1, 9.1, 5.05]
+    at = [0.0, 0.1, 0.2, 0.3, 5.0, 5.1, 5.2, 5.3, 0.14, 9.0, 9.1, 9.1, 5.07]
     labels = [*"aaaa", *"bbbb", "b", *"cc", "a", None]
     ids = [f"x{k}" for k in range(len(at))]
     return write_set(tmp_path / "small.parquet", [[x, 1.0] for x in at], labels, id=pa.array(ids))
@@ -123,7 +123,7 @@ def test_the_folder(cli: Cli, small, tmp_path):
     assert [(r["kind"], r["id_a"], r["label_a"], r["id_b"], r["label_b"]) for r in table[:3]] == [
         ("negative", "x10", "c", "x11", "a"),
         ("negative", "x5", "b", "x12", None),
-        ("negative", "x4", "b", "x12", None),
+        ("negative", "x1", "a", "x8", "b"),
     ]
     assert {(r["kind"], r["label_a"] == r["label_b"]) for r in table} == {
         ("negative", False), ("positive", True),

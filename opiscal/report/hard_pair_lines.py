@@ -19,12 +19,12 @@ def hard_pair_lines(found: HardPairs, width: int = 80) -> list[str]:
     return [
         *_head_lines(found, width),
         *_section(
-            "hard negatives", "accepted pairs of different classes, closest first",
+            "hard negatives", "accepted, of different classes, closest first",
             _of(len(found.hard_negatives), found.accepted_negatives),
             _pair_columns(found, found.hard_negatives), width,
         ),
         *_section(
-            "hard positives", "rejected pairs of one class, farthest first",
+            "hard positives", "rejected, of one class, farthest first",
             _of(len(found.hard_positives), found.rejected_positives),
             _pair_columns(found, found.hard_positives), width,
         ),
