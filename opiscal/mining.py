@@ -27,6 +27,12 @@ Progress = Callable[[str, int, int], None]
 
 NEIGHBOURS = 10
 """Nearest rows by which the label of a row is judged."""
+MOST_SCANNED_ROWS = 100_000
+"""Rows up to which all pairs are looked at unless an index is named.
+
+Half the product of all rows in one go costs no more than the two searches of an inverted file do at
+this size, and misses nothing.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +44,7 @@ class MiningConfig:
     top : int
         What is listed at most, of each kind.
     index : IndexChoice
-        Flat (``auto`` up to 50,000 rows) looks at all pairs.
+        Flat, and ``auto`` up to 100,000 rows, look at all pairs.
     seed : int
         Of the sample from which a threshold is taken, and of an approximate index.
     threads : int, optional
@@ -89,7 +95,7 @@ def hard_pairs(
         What is listed at most, of each kind.
     metric : "cosine" or "l2"
     index : str or IndexChoice
-        ``auto`` looks at all pairs up to 50,000 rows, which is exact, and takes an inverted file
+        ``auto`` looks at all pairs up to 100,000 rows, which is exact, and takes an inverted file
         beyond: counts are then lower bounds, and `HardPairs.recall` says how low.
     seed, threads : int
 
@@ -209,6 +215,18 @@ def _plain_id(item: Any) -> Label:
     return int(item) if isinstance(item, int | np.integer) else str(item)
 
 
+def looks_at_all_pairs(choice: IndexChoice, rows: int) -> bool:
+    """Whether no index is needed.
+
+    Examples
+    --------
+    >>> looks_at_all_pairs(IndexChoice(), 100_000), looks_at_all_pairs(IndexChoice(), 100_001)
+    (True, False)
+    """
+    few = choice.factory == "auto" and rows <= MOST_SCANNED_ROWS
+    return few or choice.resolved(rows) == "Flat"
+
+
 def _near_pairs(
     embeddings: EmbeddingSet,
     rows: SortedRows,
@@ -217,7 +235,7 @@ def _near_pairs(
     progress: Progress | None,
 ) -> NearPairs:
     k, top, threads = NEIGHBOURS, config.top, config.threads
-    if config.index.resolved(embeddings.rows) == "Flat":
+    if looks_at_all_pairs(config.index, embeddings.rows):
         for option, value in (
             ("nprobe", config.index.nprobe),
             ("ef-search", config.index.ef_search),

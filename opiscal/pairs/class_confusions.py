@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-_MOST_PENDING = 1 << 21
+_MOST_PENDING = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)

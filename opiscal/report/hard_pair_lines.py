@@ -60,7 +60,7 @@ def hard_pair_warnings(found: HardPairs, dropped: DroppedRows) -> list[str]:
         )
         out.append(
             f"the index {found.index} misses accepted negative pairs{recall}: their counts are "
-            "lower bounds [approximate]"
+            "lower bounds: raise --nprobe or --ef-search, or take --index Flat [approximate]"
         )
     return out
 

@@ -72,6 +72,22 @@ def _offer(value, nearest, u, row):
     nearest[k] = row
 
 
+@njit(inline="always")
+def _count(cells, a, b, u, first, second):
+    """Count an accepted pair for its classes, and keep the nearest; of ties the one read first."""
+    cells.accepted[a, b] += 1
+    value = cells.value[a, b]
+    nearer = cells.accepted[a, b] == 1 or u < value
+    if not nearer and u == value:
+        nearer = first < cells.first[a, b] or (
+            first == cells.first[a, b] and second < cells.second[a, b]
+        )
+    if nearer:
+        cells.value[a, b] = u
+        cells.first[a, b] = first
+        cells.second[a, b] = second
+
+
 @njit(nogil=True, cache=True)
 def scan_tile(
     dots: Array,
@@ -153,23 +169,7 @@ def scan_tile(
                     taken.second[found] = second
                     found += 1
                 if rows.slot[i] >= 0 and cols.slot[j] >= 0:
-                    a, b = rows.slot[i], cols.slot[j]
-                    cells.accepted[a, b] += 1
-                    met = cells.accepted[a, b] > 1
-                    if met and cells.value[a, b] < u:
-                        continue
-                    if met and cells.value[a, b] == u and cells.first[a, b] < first:
-                        continue
-                    if (
-                        met
-                        and cells.value[a, b] == u
-                        and cells.first[a, b] == first
-                        and cells.second[a, b] < second
-                    ):
-                        continue
-                    cells.value[a, b] = u
-                    cells.first[a, b] = first
-                    cells.second[a, b] = second
+                    _count(cells, rows.slot[i], cols.slot[j], u, first, second)
             reach = max(at.half_squared, rows.value[i, last])
     return accepted, found
 
