@@ -153,8 +153,8 @@ Index = Annotated[
     str,
     typer.Option(
         "--index",
-        help="auto (all pairs up to 100,000 rows, an inverted file beyond), Flat (all pairs), or an "
-        "index of faiss such as IVF4096,Flat or HNSW32.",
+        help="auto (all pairs up to 100,000 rows, an inverted file beyond), Flat (all pairs), or "
+        "an index of faiss such as IVF4096,Flat or HNSW32.",
         rich_help_panel="Search",
     ),
 ]

@@ -179,9 +179,11 @@ def class_blocks(classes: ClassOrder) -> list[tuple[int, int]]:
     >>> from opiscal.pairs.sorted_rows import class_order
     >>> class_blocks(class_order(np.repeat([0, 1, 2], [700, 600, 1500])))
     [(0, 700), (700, 1300), (1300, 2324), (2324, 2800)]
+    >>> class_blocks(class_order(np.repeat([0, 1], [1500, 20])))
+    [(0, 1024), (1024, 1520)]
     """
     blocks, start, rows = [], 0, int(classes.place.size)
-    ends = classes.ends
+    ends = np.append(0, classes.ends)
     while start < rows:
         last = int(ends[np.searchsorted(ends, start + _BLOCK_ROWS, side="right") - 1])
         stop = last if start < last else start + _BLOCK_ROWS

@@ -128,17 +128,25 @@ def scan_tile(
     accepted, found = 0, 0
     for i in range(rows.order.size):
         half, row, line = rows.half_norm[i], rows.order[i], dots[i]
-        reach = max(at.half_squared, rows.value[i, last])
         loose = half * trust
-        for left in range(max(0, i + diagonal + 1), width, _CHUNK):
-            right = min(left + _CHUNK, width)
+        # Columns of the row's own class come first. To be accepted makes them no more interesting.
+        left = max(0, i + diagonal + 1)
+        own_stop = left
+        while own_stop < width and cols.class_id[own_stop] == rows.class_id[i]:
+            own_stop += 1
+        while left < width:
+            own = left < own_stop
+            right = min(left + _CHUNK, own_stop if own else width)
+            reach = rows.value[i, last]
+            if not own:
+                reach = max(at.half_squared, reach)
             hits = np.int32(0)
             for j in range(left, right):
                 u = (loose + half_col[j]) - line[j]
                 hits += np.int32(u <= reach) | np.int32(u <= reach_col[j])
-            if hits == 0:
-                continue
-            for j in range(left, right):
+            begin = left if hits > 0 else right
+            left = right
+            for j in range(begin, right):
                 u = (loose + half_col[j]) - line[j]
                 if u > reach and u > reach_col[j]:
                     continue
@@ -170,7 +178,6 @@ def scan_tile(
                     found += 1
                 if rows.slot[i] >= 0 and cols.slot[j] >= 0:
                     _count(cells, rows.slot[i], cols.slot[j], u, first, second)
-            reach = max(at.half_squared, rows.value[i, last])
     return accepted, found
 
 
