@@ -28,8 +28,8 @@ def hard_pairs(
             "--threshold",
             metavar="SCALE=VALUE",
             help="similarity=0.72, distance=, cosine-distance=, squared-l2= or @threshold.json. "
-            "[default: the recommended one of ./opiscal-run where that was made from DATA, else "
-            "FAR 0.001 in a sample of pairs]",
+            "Default: the recommended one of ./opiscal-run where that was made from DATA, else "
+            "FAR 0.001 in a seeded sample of pairs.",
             show_default=False,
         ),
     ] = None,
@@ -70,20 +70,21 @@ def hard_pairs(
     quiet: options.Quiet = False,
     debug: options.Debug = False,
 ) -> None:
-    """List what breaks a threshold: pairs of DATA, class pairs, likely label errors, duplicates.
+    """List what breaks a threshold: pairs, class pairs, label errors, duplicates.
 
-    Hard negatives are the closest accepted pairs of different classes, hard positives the farthest
-    rejected pairs of one class. Class pairs come by the number of their accepted pairs, ties by the
-    share of all their pairs.
+    Hard negatives are the closest accepted pairs of different classes, hard
+    positives the farthest rejected pairs of one class. Class pairs come by the
+    number of their accepted pairs, ties by the share of all their pairs.
 
-    A label is likely wrong where of a row's 10 nearest rows at least 80 % are of one other class
-    and at most one is of its own (of its n nearest rows where that class has n, from 3 to 9). A row
-    that is alone in its class is listed only where all agree and lie within the threshold.
+    A label is likely wrong where of a row's 10 nearest rows at least 80 % are
+    of one other class and at most one is of its own (of its n nearest rows
+    where that class has n, from 3 to 9). A row that is alone in its class is
+    listed only where all agree and lie within the threshold.
 
-    Rows that are equal, under cosine once scaled to unit length, and carry different labels are
-    listed as duplicates, whatever the threshold.
+    Rows that are equal, under cosine once scaled to unit length, and carry
+    different labels are listed as duplicates, whatever the threshold.
 
-    Example: opiscal hard-pairs embeddings.parquet --threshold similarity=0.72 --top 20 -o pairs
+    Example: opiscal hard-pairs rows.parquet --threshold similarity=0.72
     """
     with errors_as_exit_codes(debug):
         from opiscal.data.embedding_set import ColumnNames

@@ -162,7 +162,7 @@ Nprobe = Annotated[
     int | None,
     typer.Option(
         "--nprobe",
-        help="Lists of an inverted file that are looked through. [default: 8]",
+        help="Lists of an inverted file that are looked through. Default: 8.",
         show_default=False,
         rich_help_panel="Search",
     ),
@@ -171,7 +171,7 @@ EfSearch = Annotated[
     int | None,
     typer.Option(
         "--ef-search",
-        help="Candidates that a graph index keeps. [default: 64]",
+        help="Candidates that a graph index keeps. Default: 64.",
         show_default=False,
         rich_help_panel="Search",
     ),
