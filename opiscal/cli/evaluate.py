@@ -67,7 +67,7 @@ def evaluate(
     budget: options.Budget = None,
     positive_cap: options.PositiveCap = 200_000,
     index: options.Index = "auto",
-    nprobe: options.NProbe = None,
+    nprobe: options.Nprobe = None,
     ef_search: options.EfSearch = None,
     save_index: options.SaveIndex = None,
     no_plots: Annotated[bool, typer.Option("--no-plots", help="Draw no figures.")] = False,

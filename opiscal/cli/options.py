@@ -209,18 +209,19 @@ Index = Annotated[
     str,
     typer.Option(
         "--index",
-        help="Index for near pairs: auto (flat up to 50,000 rows, an inverted file beyond), or an "
-        "index_factory string of faiss, such as IVF4096,Flat or HNSW32.",
-        rich_help_panel="Sampled pairs",
+        help="Index for near pairs: auto (all pairs up to 50,000 rows, of hard-pairs 100,000; an "
+        "inverted file beyond), or an index_factory string of faiss, such as IVF1024,Flat or "
+        "HNSW32.",
+        rich_help_panel="Index",
     ),
 ]
-NProbe = Annotated[
+Nprobe = Annotated[
     int | None,
     typer.Option(
         "--nprobe",
         help="Lists of an inverted file that are looked through. [default: 24]",
         show_default=False,
-        rich_help_panel="Sampled pairs",
+        rich_help_panel="Index",
     ),
 ]
 EfSearch = Annotated[
@@ -229,7 +230,7 @@ EfSearch = Annotated[
         "--ef-search",
         help="Candidates that a graph index (HNSW) keeps. [default: 64]",
         show_default=False,
-        rich_help_panel="Sampled pairs",
+        rich_help_panel="Index",
     ),
 ]
 SaveIndex = Annotated[
@@ -239,7 +240,7 @@ SaveIndex = Annotated[
         help="Keep the index in this file, for faiss to read: L2, rows in class order, less "
         "their median.",
         show_default=False,
-        rich_help_panel="Sampled pairs",
+        rich_help_panel="Index",
     ),
 ]
 Threads = Annotated[

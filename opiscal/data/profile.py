@@ -14,6 +14,7 @@ _UNIT_TOLERANCE = 1e-3
 _EXAMPLES = 10
 # Elements of one step of work over all rows.
 _STEP_VALUES = 1 << 16
+_MINUS_ZERO = np.uint64(1 << 31)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +163,7 @@ def profile(embeddings: EmbeddingSet) -> DataProfile:
 
 
 def find_duplicates(embeddings: EmbeddingSet) -> Duplicates:
-    """Find the rows whose stored vectors are equal bit for bit.
+    """Find the rows whose stored vectors are equal.
 
     Rows are sorted by a 64-bit hash, and those of one hash compared in full.
 
@@ -175,7 +176,7 @@ def find_duplicates(embeddings: EmbeddingSet) -> Duplicates:
     -------
     Duplicates
     """
-    groups = _groups_of_equal_rows(np.asarray(embeddings.vectors))
+    groups = groups_of_equal_rows(np.asarray(embeddings.vectors))
     starts, sizes = groups.starts, groups.sizes
     classes = embeddings.class_of_row[groups.rows]
     across = np.zeros(0, dtype=np.int64)
@@ -227,7 +228,7 @@ def _norms(norms: NDArray[np.float64]) -> Norms:
 
 
 @dataclass(frozen=True, slots=True)
-class _Groups:
+class EqualRows:
     """Groups of two or more rows: `rows`, group after group, ascending within each."""
 
     rows: NDArray[np.int64]
@@ -235,7 +236,8 @@ class _Groups:
     sizes: NDArray[np.int64]
 
 
-def _groups_of_equal_rows(vectors: NDArray[np.float32]) -> _Groups:
+def groups_of_equal_rows(vectors: NDArray[np.float32]) -> EqualRows:
+    """Find rows that are equal, 0 and -0 alike: sorted by a hash, then compared in full."""
     bits = vectors.view(np.uint32)
     seed = 0
     groups = _groups_of_equal_hash(_hashes(bits, seed))
@@ -246,22 +248,25 @@ def _groups_of_equal_rows(vectors: NDArray[np.float32]) -> _Groups:
     return groups
 
 
-def _groups_of_equal_hash(hashes: NDArray[np.uint64]) -> _Groups:
+def _groups_of_equal_hash(hashes: NDArray[np.uint64]) -> EqualRows:
     order = np.argsort(hashes, kind="stable")
     first = np.ones(len(order), dtype=np.bool_)
     first[1:] = hashes[order[1:]] != hashes[order[:-1]]
     alone = first & np.append(first[1:], True)
     rows, first = order[~alone], first[~alone]
     starts = np.flatnonzero(first)
-    return _Groups(rows, starts, np.diff(starts, append=len(rows)))
+    return EqualRows(rows, starts, np.diff(starts, append=len(rows)))
 
 
-def _all_equal(bits: NDArray[np.uint32], groups: _Groups) -> bool:
+def _all_equal(bits: NDArray[np.uint32], groups: EqualRows) -> bool:
     """Return whether every row of every group equals the first of its group."""
+    vectors = bits.view(np.float32)
     leaders = np.repeat(groups.rows[groups.starts], groups.sizes)
     step = max(1, _STEP_VALUES // bits.shape[1])
     return all(
-        np.array_equal(bits[groups.rows[start : start + step]], bits[leaders[start : start + step]])
+        np.array_equal(
+            vectors[groups.rows[start : start + step]], vectors[leaders[start : start + step]]
+        )
         for start in range(0, len(leaders), step)
     )
 
@@ -278,7 +283,9 @@ def _hashes(bits: NDArray[np.uint32], seed: int) -> NDArray[np.uint64]:
     step = max(1, _STEP_VALUES // bits.shape[1])
     for start in range(0, len(bits), step):
         # Unsigned products and sums wrap round, as they should.
-        words = bits[start : start + step].astype(np.uint64) * factors[-1]
+        words = bits[start : start + step].astype(np.uint64)
+        words[words == _MINUS_ZERO] = 0
+        words *= factors[-1]
         words ^= words >> np.uint64(32)
         hashes[start : start + step] = words @ factors[:-1]
     return hashes
