@@ -40,6 +40,7 @@ bench: $(VENV)/installed-dev
 	$(BIN)/python benchmarks/exact.py
 	$(BIN)/python benchmarks/intervals.py
 	$(BIN)/python benchmarks/command.py
+	$(BIN)/python benchmarks/hard_pairs.py
 
 # How often intervals hold the truth, and what is left of OPIS without its noise: an hour and more.
 coverage: $(VENV)/installed-dev

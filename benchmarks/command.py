@@ -54,7 +54,8 @@ def main() -> None:
         peak = 1024 * max(before, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
         threshold = seconds([*OPISCAL, "threshold", str(run), "--far", "1e-3"], arguments.runs)
         scored = json.loads((run / "report.json").read_text())["data"]["classes_scored"]
-    bound = 3 * 4 * arguments.rows * arguments.dimensions + 600_000_000 + 16_384 * scored
+    bound = 4 * arguments.rows * arguments.dimensions + 600 * arguments.rows
+    bound += 600_000_000 + 16_384 * scored
     print("| what | measured | bound | ratio |")
     print("|---|---|---|---|")
     print(

@@ -5,18 +5,31 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from opiscal.data.side_arrays import Gallery
     from opiscal.evaluation import evaluate
+    from opiscal.mining import hard_pairs
+    from opiscal.report.hard_pairs import HardPairs
     from opiscal.report.record import Report
     from opiscal.report.run import load
     from opiscal.report.settings import EvaluateConfig
 
 __version__ = "0.1.0"
 
-__all__ = ["EvaluateConfig", "Gallery", "Report", "__version__", "evaluate", "load"]
+__all__ = [
+    "EvaluateConfig",
+    "Gallery",
+    "HardPairs",
+    "Report",
+    "__version__",
+    "evaluate",
+    "hard_pairs",
+    "load",
+]
 
 _HOMES = {
     "evaluate": "opiscal.evaluation",
+    "hard_pairs": "opiscal.mining",
     "Gallery": "opiscal.data.side_arrays",
     "EvaluateConfig": "opiscal.report.settings",
+    "HardPairs": "opiscal.report.hard_pairs",
     "Report": "opiscal.report.record",
     "load": "opiscal.report.run",
 }

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 import opiscal
-from opiscal.data.embedding_set import ClassSizes, ColumnNames, EmbeddingSet, Label
+from opiscal.data.embedding_set import ClassSizes, ColumnNames, EmbeddingSet, Label, Precision
+from opiscal.data.half_matrix import HalfMatrix
 from opiscal.data.parquet import read_embeddings
 from opiscal.data.rows import from_arrays
 from opiscal.data.side_arrays import Gallery, join_sides
@@ -110,14 +111,14 @@ def evaluate(
     started = time.perf_counter()
     if gallery is not None:
         both = join_sides(vectors, labels, groups, ids, Gallery(*gallery), config.row_policy)
-        return evaluate_two_sets(both, config, started=started)
+        return evaluate_two_sets(both, config, started=started, use_up=True)
     if ids is not None:
         raise UsageError(
             "ids were given without a gallery: they tell which rows of two sets are the same item; "
             "give gallery=(vectors, labels, None, ids) with them, or leave them out"
         )
     embeddings = from_arrays(vectors, labels, groups, policy=config.row_policy)
-    return evaluate_set(embeddings, config, started=started)
+    return evaluate_set(embeddings, config, started=started, use_up=True)
 
 
 def evaluate_files(
@@ -155,6 +156,7 @@ def evaluate_files(
             command=command,
             progress=progress,
             started=started,
+            use_up=True,
         )
     embeddings = read_embeddings(paths, columns, config.row_policy)
     return evaluate_set(
@@ -165,6 +167,7 @@ def evaluate_files(
         progress=progress,
         started=started,
         save_index=save_index,
+        use_up=True,
     )
 
 
@@ -177,11 +180,19 @@ def evaluate_set(
     progress: Progress | None = None,
     started: float | None = None,
     save_index: Path | None = None,
+    use_up: bool = False,
 ) -> Report:
-    """Evaluate a set that was read: sort rows, place edges, count pairs, work out the report."""
+    """Evaluate a set that was read: sort rows, place edges, count pairs, work out the report.
+
+    With `use_up` the vectors are put in order where they lie, which spares a second matrix, and the
+    set is of no use afterwards.
+    """
     clock = _Clock(started)
     clock.lap("read")
-    rows = sort_rows(embeddings, config.threads)
+    identity, precision = _identity(embeddings), embeddings.precision
+    rows = sort_rows(embeddings, config.threads, in_place=use_up)
+    # From here on nothing may take rows for those of the set: they lie in another order.
+    embeddings = embeddings.without_vectors()
     lattice = fit_lattice(rows, config.seed, _asked_range(config))
     settings, threads = config.pair_settings, config.threads
     count = partial(
@@ -215,15 +226,15 @@ def evaluate_set(
             embeddings, rows, count_part, stage, splits=config.splits, seed=config.seed
         )
         clock.lap("split")
-    nearest = nearest_class(embeddings, config.threads, rows.classes.scored)
+    nearest = nearest_class(rows, config.threads, rows.classes.scored)
     names = _nearest_labels(embeddings.labels, rows, nearest)
     clock.lap("nearest_class")
-    provenance = _provenance(embeddings, config, columns, command, clock)
+    provenance = _provenance(embeddings, identity, config, columns, command, clock)
     report = assemble_report(
         replace(found, counts=counts),
         plan,
         names,
-        _data(embeddings, rows),
+        _data(embeddings, rows, precision),
         provenance,
         config,
         halves,
@@ -240,6 +251,7 @@ def evaluate_two_sets(
     command: str = "",
     progress: Progress | None = None,
     started: float | None = None,
+    use_up: bool = False,
 ) -> Report:
     """Evaluate queries against a gallery; as `evaluate_set`."""
     check_two_sets(config)
@@ -278,16 +290,19 @@ def evaluate_two_sets(
             seed=config.seed,
         )
         clock.lap("split")
-    nearest = nearest_class(embeddings, config.threads, scored)
-    names = _nearest_labels(embeddings.labels, two.queries, nearest)
-    clock.lap("nearest_class")
-    provenance = _provenance(embeddings, config, columns, command, clock, sides)
     data = replace(
-        _data(embeddings, two.queries),
+        _data(embeddings, two.queries, embeddings.precision),
         queries=two.queries.rows,
         gallery=two.gallery.rows,
         queries_unknown=None if counts.gallery is None else counts.gallery.unknown,
     )
+    identity = _identity(embeddings)
+    # Means are over the rows of both sides; nothing reads the set after this.
+    both_rows = sort_rows(embeddings, config.threads, in_place=use_up)
+    nearest = nearest_class(both_rows, config.threads, scored)
+    names = _nearest_labels(embeddings.labels, two.queries, nearest)
+    clock.lap("nearest_class")
+    provenance = _provenance(embeddings, identity, config, columns, command, clock, sides)
     settings = config.pair_settings
     plan = PairPlan(
         "exact", "every query with every gallery row", 0, settings.most_positives, settings.index
@@ -320,6 +335,11 @@ def check_two_sets(config: EvaluateConfig) -> None:
                 f"{name} with a gallery: of two sets every pair is counted; leave it out, or give "
                 "fewer queries or gallery rows"
             )
+    if config.half:
+        raise UsageError(
+            "half with a gallery: rows of two sets are held as float32; leave it out, or give "
+            "fewer rows"
+        )
 
 
 def _save_index(found: CountedSet, file: Path, plan: PairPlan) -> None:
@@ -351,7 +371,7 @@ def _nearest_labels(
     return tuple(labels[nearest[c]] if nearest[c] >= 0 else None for c in rows.classes.scored)
 
 
-def _data(embeddings: EmbeddingSet, rows: SortedRows) -> Data:
+def _data(embeddings: EmbeddingSet, rows: SortedRows, precision: Precision) -> Data:
     sizes = embeddings.class_sizes()
     sizes = sizes[sizes > 0]
     return Data(
@@ -364,6 +384,8 @@ def _data(embeddings: EmbeddingSet, rows: SortedRows) -> Data:
         classes_scored=int(rows.classes.class_rows.size),
         classes_singleton=int(np.count_nonzero(sizes == 1)),
         class_size=ClassSizes(int(sizes.min()), float(np.median(sizes)), int(sizes.max())),
+        precision=precision,
+        sample=embeddings.sample,
     )
 
 
@@ -391,18 +413,34 @@ class _Clock:
         self.last = now
 
 
+def _identity(embeddings: EmbeddingSet) -> list[list[Any]]:
+    """What was read: a hash and the rows of each file, or of the arrays."""
+    if embeddings.inputs:
+        return [[item.sha256, item.rows] for item in embeddings.inputs]
+    vectors = embeddings.vectors
+    digest = hashlib.sha256()
+    for array in vectors.arrays() if isinstance(vectors, HalfMatrix) else [vectors]:
+        digest.update(np.ascontiguousarray(array).data)
+    digest.update(np.ascontiguousarray(embeddings.class_of_row).data)
+    digest.update(json.dumps([embeddings.labels, embeddings.groups]).encode())
+    if embeddings.group_of_row is not None:
+        digest.update(np.ascontiguousarray(embeddings.group_of_row).data)
+    return [[digest.hexdigest(), embeddings.rows]]
+
+
 def _provenance(
     embeddings: EmbeddingSet,
+    inputs: list[list[Any]],
     config: EvaluateConfig,
     columns: ColumnNames | None,
     command: str,
     clock: _Clock,
     sides: Sides | None = None,
 ) -> Provenance:
-    identity: dict[str, Any] = {
-        "inputs": [[item.sha256, item.rows] for item in embeddings.inputs],
-        "settings": config.to_dict(),
-    }
+    identity: dict[str, Any] = {"inputs": inputs, "settings": config.to_dict()}
+    if embeddings.sample is not None:
+        # Where memory decided, the settings do not say how many rows.
+        identity["sample_rows"] = embeddings.sample.rows
     names: dict[str, str | None] = {}
     if columns is not None:
         names = {
@@ -414,13 +452,6 @@ def _provenance(
         if columns.split is not None:
             names["split"] = columns.split
         identity["columns"] = names
-    if not embeddings.inputs:
-        digest = hashlib.sha256(np.ascontiguousarray(embeddings.vectors).data)
-        digest.update(np.ascontiguousarray(embeddings.class_of_row).data)
-        digest.update(json.dumps([embeddings.labels, embeddings.groups]).encode())
-        if embeddings.group_of_row is not None:
-            digest.update(np.ascontiguousarray(embeddings.group_of_row).data)
-        identity["inputs"] = [[digest.hexdigest(), embeddings.rows]]
     if sides is not None:
         identity["sides"] = sides.digest()
     text = json.dumps(identity, sort_keys=True, ensure_ascii=True)

@@ -326,6 +326,14 @@ def test_threads_change_nothing(two):
             UsageError,
             "pairs sampled with a gallery: of two sets every pair is counted",
         ),
+        (
+            {
+                "gallery": (np.ones((4, 2)), [0, 0, 1, 1]),
+                "config": EvaluateConfig(half=True),
+            },
+            UsageError,
+            "half with a gallery",
+        ),
     ],
 )
 def test_bad_input(given, error, words):

@@ -40,15 +40,15 @@ POINT = [
 ]  # fmt: skip
 
 # Section 3 of the contract, and the fields that were added to it: settings, provenance.columns, and
-# those of issue 3; of queries against a gallery those of `data` and of an operating point.
+# those of issues 3 and 4.
 FIELDS = {
     "schema_version": None,
     "provenance": ["opiscal_version", "command", "seed", "threads", "inputs", "columns",
                    "fingerprint", "versions", "elapsed_s"],
     "settings": None,
     "data": ["rows_read", "rows_used", "dropped", "distractors", "dimensions", "classes",
-             "classes_scored", "classes_singleton", "class_size", "queries", "gallery",
-             "queries_unknown"],
+             "classes_scored", "classes_singleton", "class_size", "precision", "sample",
+             "queries", "gallery", "queries_unknown"],
     "pairs": ["mode", "positive", "negative", "positive_counted", "negative_counted",
               "reason", "sampling"],
     "metric": None,
@@ -266,6 +266,7 @@ def test_rows_and_pairs(report):
     assert dataclasses.asdict(report.data) | {"dropped": None, "class_size": None} == {
         "rows_read": 400, "rows_used": 400, "dropped": None, "distractors": 0, "dimensions": 16,
         "classes": 10, "classes_scored": 10, "classes_singleton": 0, "class_size": None,
+        "precision": "float32", "sample": None,
         "queries": None, "gallery": None, "queries_unknown": None,
     }  # fmt: skip
     assert report.pairs.positive + report.pairs.negative == 400 * 399 // 2
@@ -735,6 +736,8 @@ SETTINGS = [
     {"singletons": "drop"},
     {"null_label": "distractor"},
     {"distractor_labels": ("3",)},
+    {"half": True},
+    {"sample_rows": 1000},
     {"retrieval": False},
     {"seed": 1},
     {"confidence": 0.9},

@@ -6,7 +6,7 @@ import typer
 from typer.core import TyperGroup
 
 from opiscal import __version__
-from opiscal.cli import evaluate, inspect, simulate, threshold
+from opiscal.cli import evaluate, hard_pairs, inspect, simulate, threshold
 from opiscal.cli.console import (
     EXIT_INTERRUPTED,
     EXIT_USAGE,
@@ -45,6 +45,9 @@ app.command("evaluate", short_help="Count every pair: OPIS, a threshold to ship,
 )
 app.command("threshold", short_help="One operating point, read from a run in an instant.")(
     threshold.threshold
+)
+app.command("hard-pairs", short_help="The pairs, classes and labels that break a threshold.")(
+    hard_pairs.hard_pairs
 )
 app.command("simulate", short_help="Write a synthetic set whose true curves are known.")(
     simulate.simulate

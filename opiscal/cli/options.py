@@ -102,6 +102,25 @@ Strict = Annotated[
         rich_help_panel="Pairs",
     ),
 ]
+Half = Annotated[
+    bool,
+    typer.Option(
+        "--half",
+        help="Hold vectors as float16: half the memory, distances rounded a little.",
+        rich_help_panel="Memory",
+    ),
+]
+SampleRows = Annotated[
+    int | None,
+    typer.Option(
+        "--sample-rows",
+        help="Use at most N rows: whole classes, drawn by a hash of their labels and the seed. "
+        "[default: all that fit into half of the memory]",
+        metavar="N",
+        show_default=False,
+        rich_help_panel="Memory",
+    ),
+]
 UtilityKind = Annotated[
     str,
     typer.Option(
@@ -214,18 +233,19 @@ Index = Annotated[
     str,
     typer.Option(
         "--index",
-        help="Index for near pairs: auto (flat up to 50,000 rows, an inverted file beyond), or an "
-        "index_factory string of faiss, such as IVF4096,Flat or HNSW32.",
-        rich_help_panel="Sampled pairs",
+        help="Index for near pairs: auto (all pairs up to 50,000 rows, of hard-pairs 100,000; an "
+        "inverted file beyond), or an index_factory string of faiss, such as IVF1024,Flat or "
+        "HNSW32.",
+        rich_help_panel="Index",
     ),
 ]
-NProbe = Annotated[
+Nprobe = Annotated[
     int | None,
     typer.Option(
         "--nprobe",
-        help="Lists of an inverted file that are looked through. [default: 8]",
+        help="Lists of an inverted file that are looked through. [default: 24]",
         show_default=False,
-        rich_help_panel="Sampled pairs",
+        rich_help_panel="Index",
     ),
 ]
 EfSearch = Annotated[
@@ -234,7 +254,7 @@ EfSearch = Annotated[
         "--ef-search",
         help="Candidates that a graph index (HNSW) keeps. [default: 64]",
         show_default=False,
-        rich_help_panel="Sampled pairs",
+        rich_help_panel="Index",
     ),
 ]
 SaveIndex = Annotated[
@@ -244,7 +264,7 @@ SaveIndex = Annotated[
         help="Keep the index in this file, for faiss to read: L2, rows in class order, less "
         "their median.",
         show_default=False,
-        rich_help_panel="Sampled pairs",
+        rich_help_panel="Index",
     ),
 ]
 Threads = Annotated[
@@ -256,7 +276,10 @@ Threads = Annotated[
     ),
 ]
 Seed = Annotated[
-    int, typer.Option("--seed", help="Of the samples: of pairs for the edges, of columns.")
+    int,
+    typer.Option(
+        "--seed", help="Of the samples: pairs for the edges, columns, and classes of --sample-rows."
+    ),
 ]
 Confidence = Annotated[
     float, typer.Option("--confidence", help="Level of the intervals and of guarantees.")

@@ -91,6 +91,7 @@ def threshold(
     Example: opiscal threshold --far 1e-3 -o threshold.json
     """
     with errors_as_exit_codes(debug):
+        from opiscal.cli.threshold_value import distance_of
         from opiscal.data.embedding_set import ColumnNames
         from opiscal.errors import UsageError
         from opiscal.measures.rate_intervals import rate_intervals
@@ -109,7 +110,7 @@ def threshold(
         columns = ColumnNames(embedding_column, label_column)
         report = _report(source, columns, metric, threads, seed, confidence, quiet)
         confidence = report.confidence if confidence is None else confidence
-        distance = None if at is None else _distance(at, report)
+        distance = None if at is None else distance_of(at, report.metric, "--at")
         intervals = rate_intervals(report.counts, report.settings.pool, confidence)
         point = answer(
             report,
@@ -194,27 +195,3 @@ def _is_meant_as_run(folder: Path) -> bool:
 
     report = (folder / REPORT_FILE).is_file()
     return (folder / COUNTS_FILE).is_file() or (report and (folder / CLASSES_FILE).is_file())
-
-
-def _distance(at: str, report: "Report") -> float:
-    from opiscal.errors import UsageError
-    from opiscal.measures.operating_points import distance_on_scale
-    from opiscal.report.artifact import read_artifact
-
-    if at.startswith("@"):
-        metric, distance = read_artifact(Path(at[1:]))
-        if metric != report.metric:
-            raise UsageError(
-                f"{at[1:]!r} is a threshold for {metric}, the run is for {report.metric}; evaluate "
-                f"with --metric {metric}"
-            )
-        return distance
-    scale, _, value = at.partition("=")
-    try:
-        number = float(value)
-    except ValueError:
-        raise UsageError(
-            f"--at {at!r}: must be SCALE=VALUE with a number, such as similarity=0.72, or "
-            "@threshold.json"
-        ) from None
-    return distance_on_scale(scale, number, report.metric)

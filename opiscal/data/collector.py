@@ -1,7 +1,7 @@
 """RowCollector: blocks of raw rows go in, one EmbeddingSet comes out."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import islice
 from typing import Any
@@ -9,16 +9,26 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from opiscal.data.embedding_set import DroppedRows, EmbeddingSet, InputFile, RowPolicy
+from opiscal.data.embedding_set import (
+    DroppedRows,
+    EmbeddingSet,
+    InputFile,
+    RowPolicy,
+    RowSample,
+)
 from opiscal.data.label_codes import CodedLabels, LabelTable
+from opiscal.data.row_sample import ClassSampler, check_sample, plan_sample
+from opiscal.data.row_store import RowStore
 from opiscal.data.unit_length import measure_rows
 from opiscal.errors import InputError, UsageError
 
 # Why a row is left out, in the order in which the reasons are tried.
-_REASONS = ("", "null label", "null embedding", "NaN or infinite element", "zero length")
-_NULL_LABEL, _NULL_EMBEDDING, _NON_FINITE, _ZERO_NORM = 1, 2, 3, 4
+_REASONS = ("", "null label", "null embedding", "NaN or infinite element", "zero length", "")
+_NULL_LABEL, _NULL_EMBEDDING, _NON_FINITE, _ZERO_NORM, _NOT_SAMPLED = 1, 2, 3, 4, 5
 # Doubles of one step of work: they and their copies stay in the cache of a core.
 _STEP_VALUES = 1 << 16
+BLOCK_ROWS = 1 << 14
+"""A block has no more rows, so that beside a sample there is always room for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,22 +51,11 @@ class RowBlock:
     groups: CodedLabels | None = None
 
 
-@dataclass(slots=True)
-class _Columns:
-    """What is kept beside the vectors, a piece for each block."""
-
-    labels: list[NDArray[np.int64]] = field(default_factory=list)
-    groups: list[NDArray[np.int64]] = field(default_factory=list)
-    row_number: list[NDArray[np.int64]] = field(default_factory=list)
-    norms: list[NDArray[np.float64]] = field(default_factory=list)
-
-
 class RowCollector:
     """Scales, filters and stores rows block by block.
 
-    The float32 matrix is allocated once, for all rows announced, and rows left out never enter
-    it, so that the peak of memory is the matrix and one block. What the matrix does not use is
-    never touched, and costs address space alone.
+    The matrix is allocated once, for all rows announced or for a sample of them, and rows left out
+    never enter it, so that the peak of memory is the matrix and one block.
 
     Parameters
     ----------
@@ -71,11 +70,10 @@ class RowCollector:
         """Begin with no row."""
         self._policy = policy
         self._announced = rows
-        # Takes its width from the first block that holds a vector.
-        self._matrix = np.empty((0, 0), dtype=np.float32)
+        self._store = RowStore()
+        # Decided on with the first vector, which tells the width.
+        self._sampler: ClassSampler | None = None
         self._read = 0
-        self._kept = 0
-        self._columns = _Columns()
         self._labels = LabelTable("labels")
         self._groups = LabelTable("groups") if grouped else None
         self._counts = np.zeros(len(_REASONS), dtype=np.int64)
@@ -97,30 +95,58 @@ class RowCollector:
             reason[labels < 0] = _NULL_LABEL
         norms = np.empty(rows, dtype=np.float64)
 
+        numbers = np.arange(self._read, self._read + rows)
         positions = np.flatnonzero(block.present)
-        if len(positions) and self._matrix.shape[1] == 0:
-            self._matrix = _allocate(self._announced, block.vectors.shape[1])
-        step = max(1, _STEP_VALUES // max(1, self._matrix.shape[1]))
+        if len(positions) and self._store.dimensions == 0:
+            self._make_room(block.vectors.shape[1])
+        outside, hashes = np.zeros(rows, dtype=np.bool_), np.empty(0, np.uint64)
+        if self._sampler is not None:
+            if self._store.rows + rows > self._store.room:
+                self._thin(self._sampler)
+            self._sampler.learn(self._labels.since(self._sampler.known))
+            hashes = self._sampler.hashes(labels, numbers)
+            outside = ~self._sampler.holds(hashes)
+        step = max(1, _STEP_VALUES // max(1, self._store.dimensions))
         for start in range(0, len(positions), step):
             here = positions[start : start + step]
-            self._store(block.vectors[start : start + step], here, reason, norms)
+            self._take(block.vectors[start : start + step], here, outside[here], reason, norms)
 
         keep = reason == 0
-        self._columns.labels.append(labels[keep])
-        self._columns.row_number.append(np.flatnonzero(keep) + self._read)
-        self._columns.norms.append(norms[keep])
+        self._store.note("label", labels[keep])
+        self._store.note("row_number", numbers[keep])
+        self._store.note("norm", norms[keep])
+        if self._sampler is not None:
+            self._store.note("hash", hashes[keep])
         if self._groups is not None and block.groups is not None:
-            self._columns.groups.append(self._groups.add(block.groups)[keep])
+            self._store.note("group", self._groups.add(block.groups)[keep])
         self._counts += np.bincount(reason, minlength=len(_REASONS))
-        if self._first_dropped is None and not keep.all():
-            first = int(np.argmin(keep))
+        unfit = ~keep & (reason != _NOT_SAMPLED)
+        if self._first_dropped is None and unfit.any():
+            first = int(np.argmax(unfit))
             self._first_dropped = (self._read + first, _REASONS[reason[first]])
         self._read += rows
 
-    def _store(
+    def _make_room(self, dimensions: int) -> None:
+        rows = self._announced
+        plan = plan_sample(self._policy, rows, dimensions)
+        if plan is not None:
+            policy = self._policy
+            self._sampler = ClassSampler(plan, policy.seed, policy.distractor_labels)
+            # Room for more than the sample, since each thinning moves all rows.
+            rows = min(rows, plan.rows + max(plan.rows // 8, BLOCK_ROWS))
+        self._store.allocate(rows, dimensions, self._policy)
+
+    def _thin(self, sampler: ClassSampler) -> None:
+        """Take the rows out that the sample cannot have."""
+        hashes = self._store.column("hash")
+        sampler.lower(hashes)
+        self._store.keep(np.flatnonzero(sampler.holds(hashes)))
+
+    def _take(
         self,
         vectors: NDArray[Any],
         here: NDArray[np.int64],
+        outside: NDArray[np.bool_],
         reason: NDArray[np.int8],
         norms: NDArray[np.float64],
     ) -> None:
@@ -141,13 +167,12 @@ class RowCollector:
                 if np.isinf(single[row]).any():
                     unfit[row] = _NON_FINITE
         reason[here] = np.where(reason[here] == 0, unfit, reason[here])
+        reason[here[outside & (reason[here] == 0)]] = _NOT_SAMPLED
         keep = reason[here] == 0
-        end = self._kept + int(np.count_nonzero(keep))
         if self._policy.metric == "cosine":
-            measured.write_unit(keep, self._matrix[self._kept : end])
+            self._store.append_unit(measured, keep)
         else:
-            self._matrix[self._kept : end] = single if keep.all() else single[keep]
-        self._kept = end
+            self._store.append(single if keep.all() else single[keep])
 
     def finish(self, inputs: Sequence[InputFile] = ()) -> EmbeddingSet:
         """Return the rows collected.
@@ -169,33 +194,46 @@ class RowCollector:
                 f"{_counted(self._dropped(0))} of {self._read:,} rows cannot be used, first "
                 f"{row_name(number, inputs)} ({why}); mend the input, or do without strict"
             )
-        labels = np.concatenate(self._columns.labels)
+        sample = self._sampled()
+        labels = self._store.column("label")
         labels[np.isin(labels, distractors)] = -1
-        keep = np.arange(self._kept)
+        singletons = 0
         if self._policy.singletons == "drop":
             sizes = np.bincount(labels + 1, minlength=1)
             sizes[0] = 0
             keep = np.flatnonzero(sizes[labels + 1] != 1)
-            _compact(self._matrix, keep)
-        classes = self._labels.sort(labels[keep])
-        dropped = self._dropped(self._kept - len(keep))
+            singletons = len(labels) - len(keep)
+            self._store.keep(keep)
+        classes = self._labels.sort(self._store.column("label"))
+        dropped = self._dropped(singletons)
+        if sample is not None:
+            check_sample(sample, len(classes.values))
         self._check(classes, dropped)
         groups = None
         if self._groups is not None:
-            groups = self._groups.sort(np.concatenate(self._columns.groups)[keep])
+            groups = self._groups.sort(self._store.column("group"))
         return EmbeddingSet(
-            vectors=self._matrix[: len(keep)],
+            vectors=self._store.vectors,
             labels=classes.values,
             class_of_row=classes.codes.astype(np.int32),
-            row_number=np.concatenate(self._columns.row_number)[keep],
-            norms=np.concatenate(self._columns.norms)[keep],
+            row_number=self._store.column("row_number"),
+            norms=self._store.column("norm"),
             metric=self._policy.metric,
             rows_read=self._read,
             dropped=dropped,
             groups=None if groups is None else groups.values,
             group_of_row=None if groups is None else groups.codes.astype(np.int32),
             inputs=tuple(inputs),
+            sample=sample,
         )
+
+    def _sampled(self) -> RowSample | None:
+        """Finish the sample, where there is one."""
+        if self._sampler is None:
+            return None
+        self._thin(self._sampler)
+        unfit = int(self._counts[_NULL_LABEL:_NOT_SAMPLED].sum())
+        return self._sampler.result(self._read - self._store.rows - unfit)
 
     def _distractor_codes(self) -> list[int]:
         by_name = {str(label): code for code, label in enumerate(self._labels.labels())}
@@ -265,25 +303,3 @@ def _counted(dropped: DroppedRows) -> str:
         "only one of its class": dropped.singleton,
     }
     return ", ".join(f"{count:,} {name}" for name, count in counts.items() if count)
-
-
-def _allocate(rows: int, dimensions: int) -> NDArray[np.float32]:
-    try:
-        return np.empty((rows, dimensions), dtype=np.float32)
-    except MemoryError as error:
-        raise InputError(
-            f"{rows:,} rows of {dimensions:,} dimensions need "
-            f"{rows * dimensions * 4 / 1e9:,.1f} GB, which this machine does not give; "
-            "use fewer rows, or a machine with more memory"
-        ) from error
-
-
-def _compact(matrix: NDArray[np.float32], keep: NDArray[np.int64]) -> None:
-    """Move the rows `keep`, which ascend, to the top, in place.
-
-    A row never moves down, so no row is overwritten before it is read.
-    """
-    step = max(1, _STEP_VALUES // max(1, matrix.shape[1]))
-    for start in range(0, len(keep), step):
-        rows = keep[start : start + step]
-        matrix[start : start + len(rows)] = matrix[rows]

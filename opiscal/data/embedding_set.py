@@ -1,14 +1,17 @@
 """EmbeddingSet: rows and labels, tidied once, in the order in which they were read."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from opiscal.data.half_matrix import HalfMatrix, Vectors
+
 Metric = Literal["cosine", "l2"]
 NullLabel = Literal["drop", "distractor"]
 Singletons = Literal["keep", "drop"]
+Precision = Literal["float32", "float16"]
 Label = str | int
 
 
@@ -39,13 +42,20 @@ class ColumnNames:
 
 @dataclass(frozen=True, slots=True)
 class RowPolicy:
-    """Which rows are used, and as what."""
+    """Which rows are used, and as what.
+
+    With `half` they are held as float16. `sample_rows` is how many rows are used at most, chosen by
+    `seed`; None: as many as half of the memory holds.
+    """
 
     metric: Metric = "cosine"
     null_label: NullLabel = "drop"
     singletons: Singletons = "keep"
     distractor_labels: tuple[str, ...] = ()
     strict: bool = False
+    half: bool = False
+    sample_rows: int | None = None
+    seed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +78,31 @@ class DroppedRows:
             + self.zero_norm
             + self.singleton
         )
+
+
+@dataclass(frozen=True, slots=True)
+class RowSample:
+    """That only a sample of the rows is used: whole classes, by a hash of their labels.
+
+    Attributes
+    ----------
+    rows : int
+        How many rows it may have; it has nearly as many.
+    share : float, in (0, 1)
+        The chance of a class, and of a distractor row, to be in it.
+    classes_read : int
+        Classes of the input.
+    rows_left_out : int
+        Rows that are fit for use and not in it.
+    automatic : bool
+        Whether the memory of the machine decided, and not the caller.
+    """
+
+    rows: int
+    share: float
+    classes_read: int
+    rows_left_out: int
+    automatic: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +129,9 @@ class EmbeddingSet:
 
     Attributes
     ----------
-    vectors : float32 array of shape (rows, dimensions), C-contiguous, finite
-        Unit length under ``cosine``; as given under ``l2``. In the order of reading.
+    vectors : float32 array of shape (rows, dimensions), C-contiguous, finite; or HalfMatrix
+        Unit length under ``cosine``; as given under ``l2``. In the order of reading. A HalfMatrix
+        holds them rounded to float16; slices and arrays of places give float32 of either.
     labels : tuple of str or int, length classes
         The distinct labels, sorted; integers by value, strings by code point.
     class_of_row : int32 array of shape (rows,)
@@ -114,9 +150,11 @@ class EmbeddingSet:
     dropped : DroppedRows
     inputs : tuple of InputFile
         Empty for arrays handed over in memory.
+    sample : RowSample or None
+        None where all rows that are fit are used.
     """
 
-    vectors: NDArray[np.float32]
+    vectors: Vectors
     labels: tuple[Label, ...]
     class_of_row: NDArray[np.int32]
     row_number: NDArray[np.int64]
@@ -127,11 +165,12 @@ class EmbeddingSet:
     groups: tuple[Label, ...] | None = None
     group_of_row: NDArray[np.int32] | None = None
     inputs: tuple[InputFile, ...] = field(default=())
+    sample: RowSample | None = None
 
     @property
     def rows(self) -> int:
         """Rows used, distractors included."""
-        return int(self.vectors.shape[0])
+        return int(self.class_of_row.shape[0])
 
     @property
     def dimensions(self) -> int:
@@ -139,9 +178,18 @@ class EmbeddingSet:
         return int(self.vectors.shape[1])
 
     @property
+    def precision(self) -> Precision:
+        """What an element is held as."""
+        return "float16" if isinstance(self.vectors, HalfMatrix) else "float32"
+
+    @property
     def distractors(self) -> int:
         """Rows that are negatives for every class and belong to none."""
         return int(np.count_nonzero(self.class_of_row < 0))
+
+    def without_vectors(self) -> "EmbeddingSet":
+        """The same set with an empty matrix, for when its rows lie elsewhere."""
+        return replace(self, vectors=np.empty((0, self.dimensions), np.float32))
 
     def class_sizes(self) -> NDArray[np.int64]:
         """Rows of each class, in the order of `labels`."""

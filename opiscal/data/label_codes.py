@@ -4,6 +4,7 @@ import math
 import reprlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -77,6 +78,10 @@ class LabelTable:
     def labels(self) -> tuple[Label, ...]:
         """Return the labels in the order of their codes."""
         return tuple(self._code_of)
+
+    def since(self, code: int) -> tuple[Label, ...]:
+        """Return the labels from a code on, in the order of their codes."""
+        return tuple(islice(reversed(self._code_of), len(self._code_of) - code))[::-1]
 
     def sort(self, codes: NDArray[np.int64]) -> CodedLabels:
         """Return the labels that occur in `codes`, sorted, with codes to match.

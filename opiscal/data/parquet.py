@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from opiscal.data.collector import RowBlock, RowCollector, row_name
+from opiscal.data.collector import BLOCK_ROWS, RowBlock, RowCollector, row_name
 from opiscal.data.embedding_set import ColumnNames, EmbeddingSet, InputFile, RowPolicy
 from opiscal.data.files import find_files, open_file, sha256, unreadable
 from opiscal.data.label_codes import CodedLabels, LabelTable, coded_floats
@@ -27,7 +27,6 @@ from opiscal.errors import InputError
 
 # A record batch: large enough that its overhead does not show, small beside the bound on memory.
 _BATCH_VALUES = 1 << 19
-_BATCH_ROWS = 1 << 14
 _BATCH_ROWS_UNKNOWN = 1 << 9
 # Read pages as they are needed in place of whole column chunks, which may be the whole file.
 _BUFFER_BYTES = 1 << 20
@@ -80,8 +79,8 @@ def read_embeddings(
     Returns
     -------
     EmbeddingSet
-        Rows in the order of the files and in them. The peak of memory is the float32 matrix of
-        all rows and a few megabytes.
+        Rows in the order of the files and in them. The peak of memory is the matrix of all rows,
+        or of the sample and an eighth more, and a few megabytes; files are read once.
 
     Raises
     ------
@@ -251,7 +250,7 @@ def _batch_rows(parquet: pq.ParquetFile, chosen: ChosenColumns, widths: _Widths)
     # Negative where the first row has no vector.
     if width is None or width < 0:
         return _BATCH_ROWS_UNKNOWN
-    return min(_BATCH_ROWS, max(1, _BATCH_VALUES // max(1, width)))
+    return min(BLOCK_ROWS, max(1, _BATCH_VALUES // max(1, width)))
 
 
 def _block(batch: pa.RecordBatch, chosen: ChosenColumns, widths: _Widths) -> RowBlock:

@@ -6,13 +6,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from opiscal.data.embedding_set import ClassSizes, DroppedRows, EmbeddingSet, Label
+from opiscal.data.embedding_set import ClassSizes, DroppedRows, EmbeddingSet, Label, RowSample
+from opiscal.data.memory import MemoryNeed, memory_need
 
 # A length this close to 1 is a unit length that was rounded, in float16 at the worst.
 _UNIT_TOLERANCE = 1e-3
 _EXAMPLES = 10
 # Elements of one step of work over all rows.
 _STEP_VALUES = 1 << 16
+_MINUS_ZERO = np.uint64(1 << 31)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,10 @@ class DataProfile:
         Unordered pairs of rows of one class.
     negative_pairs : int
         Unordered pairs of rows of two classes, or of a class and the distractors.
+    memory : MemoryNeed
+        What all rows take as float32, and what there is.
+    sample : RowSample or None
+        That all the above is of a sample of rows, as all of them do not fit.
     """
 
     rows_read: int
@@ -96,11 +102,14 @@ class DataProfile:
     duplicates: Duplicates
     positive_pairs: int
     negative_pairs: int
+    memory: MemoryNeed
+    sample: RowSample | None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the profile as a JSON document of plain dicts, lists and numbers."""
         document = asdict(self)
         document["duplicates"]["examples"] = list(document["duplicates"]["examples"])
+        document["memory"]["fits"] = self.memory.fits
         return document
 
 
@@ -148,11 +157,13 @@ def profile(embeddings: EmbeddingSet) -> DataProfile:
         duplicates=find_duplicates(embeddings),
         positive_pairs=positive,
         negative_pairs=_pairs(embeddings.rows) - positive - _pairs(distractors),
+        memory=memory_need(embeddings.rows_read, embeddings.dimensions),
+        sample=embeddings.sample,
     )
 
 
 def find_duplicates(embeddings: EmbeddingSet) -> Duplicates:
-    """Find the rows whose stored vectors are equal bit for bit.
+    """Find the rows whose stored vectors are equal.
 
     Rows are sorted by a 64-bit hash, and those of one hash compared in full.
 
@@ -165,7 +176,7 @@ def find_duplicates(embeddings: EmbeddingSet) -> Duplicates:
     -------
     Duplicates
     """
-    groups = _groups_of_equal_rows(embeddings.vectors)
+    groups = groups_of_equal_rows(np.asarray(embeddings.vectors))
     starts, sizes = groups.starts, groups.sizes
     classes = embeddings.class_of_row[groups.rows]
     across = np.zeros(0, dtype=np.int64)
@@ -217,7 +228,7 @@ def _norms(norms: NDArray[np.float64]) -> Norms:
 
 
 @dataclass(frozen=True, slots=True)
-class _Groups:
+class EqualRows:
     """Groups of two or more rows: `rows`, group after group, ascending within each."""
 
     rows: NDArray[np.int64]
@@ -225,7 +236,8 @@ class _Groups:
     sizes: NDArray[np.int64]
 
 
-def _groups_of_equal_rows(vectors: NDArray[np.float32]) -> _Groups:
+def groups_of_equal_rows(vectors: NDArray[np.float32]) -> EqualRows:
+    """Find rows that are equal, 0 and -0 alike: sorted by a hash, then compared in full."""
     bits = vectors.view(np.uint32)
     seed = 0
     groups = _groups_of_equal_hash(_hashes(bits, seed))
@@ -236,22 +248,25 @@ def _groups_of_equal_rows(vectors: NDArray[np.float32]) -> _Groups:
     return groups
 
 
-def _groups_of_equal_hash(hashes: NDArray[np.uint64]) -> _Groups:
+def _groups_of_equal_hash(hashes: NDArray[np.uint64]) -> EqualRows:
     order = np.argsort(hashes, kind="stable")
     first = np.ones(len(order), dtype=np.bool_)
     first[1:] = hashes[order[1:]] != hashes[order[:-1]]
     alone = first & np.append(first[1:], True)
     rows, first = order[~alone], first[~alone]
     starts = np.flatnonzero(first)
-    return _Groups(rows, starts, np.diff(starts, append=len(rows)))
+    return EqualRows(rows, starts, np.diff(starts, append=len(rows)))
 
 
-def _all_equal(bits: NDArray[np.uint32], groups: _Groups) -> bool:
+def _all_equal(bits: NDArray[np.uint32], groups: EqualRows) -> bool:
     """Return whether every row of every group equals the first of its group."""
+    vectors = bits.view(np.float32)
     leaders = np.repeat(groups.rows[groups.starts], groups.sizes)
     step = max(1, _STEP_VALUES // bits.shape[1])
     return all(
-        np.array_equal(bits[groups.rows[start : start + step]], bits[leaders[start : start + step]])
+        np.array_equal(
+            vectors[groups.rows[start : start + step]], vectors[leaders[start : start + step]]
+        )
         for start in range(0, len(leaders), step)
     )
 
@@ -268,7 +283,9 @@ def _hashes(bits: NDArray[np.uint32], seed: int) -> NDArray[np.uint64]:
     step = max(1, _STEP_VALUES // bits.shape[1])
     for start in range(0, len(bits), step):
         # Unsigned products and sums wrap round, as they should.
-        words = bits[start : start + step].astype(np.uint64) * factors[-1]
+        words = bits[start : start + step].astype(np.uint64)
+        words[words == _MINUS_ZERO] = 0
+        words *= factors[-1]
         words ^= words >> np.uint64(32)
         hashes[start : start + step] = words @ factors[:-1]
     return hashes

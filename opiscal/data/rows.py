@@ -6,12 +6,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from opiscal.data.collector import RowBlock, RowCollector
+from opiscal.data.collector import BLOCK_ROWS, RowBlock, RowCollector
 from opiscal.data.embedding_set import EmbeddingSet, InputFile, RowPolicy
 from opiscal.data.label_codes import CodedLabels, code_labels
 from opiscal.errors import InputError
 
-_BLOCK_ROWS = 1 << 16
 _DEFAULT_POLICY = RowPolicy()
 
 
@@ -37,7 +36,8 @@ def from_arrays(
     policy : RowPolicy, optional
         Which rows are used. Under ``cosine`` each row ``v`` becomes ``v / |v|``, computed in
         double precision for any length that a double can hold and rounded to float32 once;
-        under ``l2`` it is rounded to float32 as given.
+        under ``l2`` it is rounded to float32 as given. Then ``half`` rounds to float16. A sample
+        of rows is of whole classes; see `opiscal.data.row_sample`.
     inputs : sequence of InputFile, optional
         Where the arrays are from, for the record.
 
@@ -87,8 +87,8 @@ def from_arrays(
 def _blocks(
     matrix: NDArray[Any], labels: CodedLabels, groups: CodedLabels | None
 ) -> Iterator[RowBlock]:
-    for start in range(0, matrix.shape[0], _BLOCK_ROWS):
-        here = slice(start, start + _BLOCK_ROWS)
+    for start in range(0, matrix.shape[0], BLOCK_ROWS):
+        here = slice(start, start + BLOCK_ROWS)
         vectors = matrix[here]
         present = np.ones(vectors.shape[0], dtype=np.bool_)
         if matrix.ndim == 1:

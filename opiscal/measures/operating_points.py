@@ -237,7 +237,7 @@ def distance_on_scale(scale: str, value: float, metric: Metric) -> float:
     if scale not in scales:
         raise UsageError(
             f"scale {scale!r}: under {metric} it must be one of {', '.join(scales)}, "
-            "such as --at distance=0.9"
+            "such as distance=0.9"
         )
     low, high = scales[scale]
     if not low <= value <= high or not np.isfinite(value):

@@ -55,11 +55,9 @@ def estimate_cost(embeddings: EmbeddingSet, threads: int | None = None) -> Cost:
     rate = pairs_per_second(embeddings.dimensions, workers)
     labelled = embeddings.rows - embeddings.distractors
     pairs = labelled * (labelled - 1) // 2 + labelled * embeddings.distractors
-    # The matrix as read, and its copy in class order.
-    matrix = 2 * embeddings.vectors.nbytes
     return Cost(
         seconds=_FIXED_SECONDS + pairs / rate,
-        bytes=matrix
+        bytes=embeddings.vectors.nbytes
         + embeddings.rows * _BYTES_A_ROW
         + len(embeddings.labels) * _BYTES_A_CLASS
         + workers * _THREAD_BYTES

@@ -9,11 +9,11 @@ from opiscal.errors import UsageError
 MOST_FLAT_ROWS = 50_000
 """Rows up to which the automatic index compares all of them."""
 
-NPROBE, EF_SEARCH = 8, 64
+NPROBE, EF_SEARCH = 24, 64
 """By default: lists of an inverted file that are looked through, and candidates of a graph."""
 
-# An inverted file has some four times the root of the rows in lists.
-_LISTS = 4.0
+# An inverted file has some two times the root of the rows in lists.
+_LISTS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class IndexChoice:
         A string of faiss' ``index_factory``, such as ``IVF4096,Flat``, ``HNSW32`` or
         ``IVF1024,PQ64``; ``auto`` is flat up to 50,000 rows and an inverted file beyond.
     nprobe : int, optional
-        Lists of an inverted file that are looked through; default 8.
+        Lists of an inverted file that are looked through; default 24.
     ef_search : int, optional
         Candidates that a graph index keeps; default 64.
     """
@@ -46,7 +46,7 @@ class IndexChoice:
         Examples
         --------
         >>> IndexChoice().resolved(50_000), IndexChoice().resolved(200_000)
-        ('Flat', 'IVF2048,Flat')
+        ('Flat', 'IVF1024,Flat')
         """
         if self.factory != "auto":
             return self.factory

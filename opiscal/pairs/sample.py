@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from opiscal.pairs.blas import one_blas_thread
-from opiscal.pairs.kernel.keys import half_squared_pairs, negatives_of
+from opiscal.pairs.kernel.keys import negatives_of
 from opiscal.pairs.kernel.ordering import sorted_values
 from opiscal.pairs.sorted_rows import SortedRows
 
@@ -50,7 +50,7 @@ def sample_pairs(rows: SortedRows, seed: int) -> PairSample:
     short, long = np.quantile(rows.half_norm[chosen], [0.05, 0.95])
     with ThreadPoolExecutor(1) as beside, one_blas_thread():
         negative = beside.submit(_negatives, rows, chosen)
-        positive = half_squared_pairs(rows.vectors, *_positive_places(rows, rng))
+        positive = rows.half_squared(*_positive_places(rows, rng))
     return PairSample(
         positive=sorted_values(positive),
         negative=negative.result(),

@@ -220,19 +220,24 @@ class _SampledCount:
 
     def _count_near(self) -> None:
         near, rows, counting = self.near, self.rows, self.counting
-        tally_found(
-            near.bounds,
-            near.partner,
-            near.counted,
-            rows.vectors,
-            rows.half_norm,
-            counting.class_index,
-            counting.edges,
-            self.lattice.class_edge,
-            self.pool_near,
-            self.class_near,
-            self.near_moments,
-        )
+        # Some rows at a time: the row of every pair, and its distance, would take much memory.
+        for first in range(0, rows.rows, _BLOCK_ROWS * 16):
+            last = min(first + _BLOCK_ROWS * 16, rows.rows)
+            part = slice(near.bounds[first], near.bounds[last])
+            counted = near.counted[part]
+            row = np.repeat(np.arange(first, last), np.diff(near.bounds[first : last + 1]))[counted]
+            partner = near.partner[part][counted]
+            tally_found(
+                row,
+                partner,
+                rows.half_squared(row, partner),
+                counting.class_index,
+                counting.edges,
+                self.lattice.class_edge,
+                self.pool_near,
+                self.class_near,
+                self.near_moments,
+            )
 
     def _count_columns(self, progress: Progress | None) -> None:
         classes = self.rows.classes

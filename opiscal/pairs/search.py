@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 
 from opiscal.data.embedding_set import Metric
 from opiscal.errors import InputError, UsageError
+from opiscal.pairs.half_rows import CentredVectors
 from opiscal.pairs.index_choice import EF_SEARCH, NPROBE, IndexChoice
 
 _BLOCK_ROWS = 8192
 _MEDIAN_ROWS = 1001
 # Rows to train each list of an inverted file from, and rounds: more of either cost more than they
 # find.
-_TRAINING_ROWS, _ROUNDS = 40, 6
+TRAINING_ROWS, ROUNDS = 20, 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ class RowIndex:
 
     Parameters
     ----------
-    vectors : float32 array of shape (rows, dimensions)
+    vectors : float32 array of shape (rows, dimensions), or HalfRows
         Of unit length under ``cosine`` (a row of zeros has similarity 0 to all). Copied into the
         index, under ``l2`` less a row that stands in their middle and divided by a power of two:
         no distance changes, and neither a common offset nor long rows cost precision.
@@ -77,7 +78,7 @@ class RowIndex:
 
     def __init__(
         self,
-        vectors: NDArray[np.float32],
+        vectors: CentredVectors,
         metric: Metric,
         choice: IndexChoice = FLAT,
         *,
@@ -149,7 +150,7 @@ class RowIndex:
         return Neighbours(index, distance)
 
     def within(
-        self, queries: NDArray[np.float32], radius: float, threads: int | None = None
+        self, queries: CentredVectors, radius: float, threads: int | None = None
     ) -> Iterator[tuple[int, NDArray[np.int64], NDArray[np.int64]]]:
         """Find the rows within a distance of each query, some thousand queries at a time.
 
@@ -211,14 +212,14 @@ class RowIndex:
                 "in a folder that exists"
             ) from error
 
-    def _train(self, vectors: NDArray[np.float32], factory: str, seed: int) -> None:
+    def _train(self, vectors: CentredVectors, factory: str, seed: int) -> None:
         rows, lists = len(vectors), 256
         inverted = faiss.try_extract_index_ivf(self._index)
         if inverted is not None:
             lists = max(lists, inverted.nlist)
-            inverted.cp.niter, inverted.cp.seed = _ROUNDS, seed
+            inverted.cp.niter, inverted.cp.seed = ROUNDS, seed
             inverted.cp.min_points_per_centroid = 1
-        wanted = _TRAINING_ROWS * lists
+        wanted = TRAINING_ROWS * lists
         some = np.arange(rows)
         if rows > wanted:
             some = np.sort(np.random.default_rng(seed).choice(rows, wanted, replace=False))
@@ -230,8 +231,8 @@ class RowIndex:
                 "shorter codes, such as --index Flat"
             ) from error
 
-    def _check_width(self, queries: NDArray[np.float32]) -> None:
-        if queries.ndim != 2 or queries.shape[1] != self._index.d:
+    def _check_width(self, queries: CentredVectors) -> None:
+        if len(queries.shape) != 2 or queries.shape[1] != self._index.d:
             raise UsageError(
                 f"queries of shape {queries.shape}: the index holds rows of {self._index.d} "
                 "dimensions; give vectors of the same model"
@@ -256,22 +257,33 @@ class RowIndex:
 
 
 def exact_neighbours(
-    vectors: NDArray[np.float32], queries: NDArray[np.float32], k: int, threads: int | None = None
+    vectors: CentredVectors, queries: NDArray[np.float32], k: int, threads: int | None = None
 ) -> Neighbours:
     """The k nearest rows of some queries by Euclidean distance, without an index.
 
     Parameters
     ----------
-    vectors : float32 array of shape (rows, dimensions)
+    vectors : float32 array of shape (rows, dimensions), or HalfRows
         Not copied.
     queries : float32 array of shape (queries, dimensions)
     k : int
         At most the number of rows.
     threads : int, optional
     """
+    found = Neighbours(np.full((len(queries), 0), -1), np.zeros((len(queries), 0)))
     with _faiss_threads(threads):
-        squares, index = faiss.knn(queries, vectors, k)
-    return Neighbours(index.astype(np.int64), np.sqrt(np.maximum(squares, 0.0, dtype=np.float64)))
+        for start in range(0, len(vectors), _BLOCK_ROWS * 16):
+            part = vectors[start : start + _BLOCK_ROWS * 16]
+            squares, places = faiss.knn(queries, part, min(k, len(part)))
+            index = np.concatenate([found.index, places + start], axis=1)
+            far = np.sqrt(np.maximum(squares, 0.0, dtype=np.float64))
+            distance = np.concatenate([found.distance, far], axis=1)
+            order = np.argsort(distance, axis=1, kind="stable")[:, :k]
+            found = Neighbours(
+                np.take_along_axis(index, order, axis=1),
+                np.take_along_axis(distance, order, axis=1),
+            )
+    return found
 
 
 def _empty_index(factory: str, dimensions: int, metric: Metric) -> faiss.Index:
@@ -316,7 +328,7 @@ def _faiss_threads(threads: int | None) -> Iterator[None]:
         faiss.omp_set_num_threads(before)
 
 
-def _middle(vectors: NDArray[np.float32]) -> tuple[NDArray[np.float64], float]:
+def _middle(vectors: CentredVectors) -> tuple[NDArray[np.float64], float]:
     """A row amid the rows, and a power of two that no coordinate's distance from it exceeds."""
     # The median, since a mean follows one long row; of an odd number of rows, so that integers
     # stay integers.

@@ -1,13 +1,17 @@
 """SortedRows: the rows of a set in class order, scaled to suit float32 products."""
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from opiscal.data.embedding_set import EmbeddingSet
-from opiscal.pairs.kernel.keys import centre_rows
+from opiscal.data.embedding_set import EmbeddingSet, Metric
+from opiscal.data.half_matrix import HalfMatrix
+from opiscal.pairs.half_rows import CentredVectors, HalfRows
+from opiscal.pairs.kernel.keys import centre_rows, half_squared_pairs
+from opiscal.pairs.kernel.permute import permute_rows
 from opiscal.pairs.threads import available_threads
 
 _COPY_ROWS, _PART_ROWS = 256, 2048
@@ -92,8 +96,8 @@ class SortedRows:
 
     Attributes
     ----------
-    vectors : float32 array of shape (rows, dimensions)
-        Moved by a constant row, and divided by `scale`.
+    vectors : float32 array of shape (rows, dimensions), or HalfRows
+        Less the row `centre`, and divided by `scale`. Slices and arrays of places give float32.
     half_norm : float32 array of shape (rows,)
         Half the squared length of each row.
     scale : float
@@ -103,14 +107,18 @@ class SortedRows:
     classes : ClassOrder
     read_order : int64 array of shape (rows,)
         Rank of each row in the order of reading, by which ties of neighbours are settled.
+    centre : float array of shape (dimensions,)
+    metric : "cosine" or "l2"
     """
 
-    vectors: NDArray[np.float32]
+    vectors: CentredVectors
     half_norm: NDArray[np.float32]
     scale: float
     largest: float
     classes: ClassOrder
     read_order: NDArray[np.int64]
+    centre: NDArray[np.floating]
+    metric: Metric
 
     @property
     def rows(self) -> int:
@@ -123,16 +131,31 @@ class SortedRows:
         labelled, distractors = self.classes.labelled, self.rows - self.classes.labelled
         return labelled * (labelled - 1) // 2 + labelled * distractors
 
+    def half_squared(
+        self, first: NDArray[np.integer], second: NDArray[np.integer]
+    ) -> NDArray[np.float32]:
+        """Half squared distances of pairs of rows, by their sorted places; shape (pairs,)."""
+        if not isinstance(self.vectors, HalfRows):
+            return np.asarray(half_squared_pairs(self.vectors, first, second))
+        out = np.empty(first.size, np.float32)
+        for start in range(0, first.size, _PART_ROWS):
+            part = slice(start, start + _PART_ROWS)
+            both = self.vectors[np.concatenate([first[part], second[part]])]
+            here, there = np.split(np.arange(len(both)), 2)
+            out[part] = half_squared_pairs(both, here, there)
+        return out
+
     def subset(self, chosen: NDArray[np.bool_]) -> "SortedRows":
         """The rows at the chosen sorted places, in a class order of their own, not scaled anew."""
         kept = np.flatnonzero(chosen)
         classes = class_order(self.classes.class_id[kept])
         at = kept[classes.place]
-        return SortedRows(
-            vectors=self.vectors[at],
+        return replace(
+            self,
+            vectors=self.vectors.taken(at)
+            if isinstance(self.vectors, HalfRows)
+            else self.vectors[at],
             half_norm=self.half_norm[at],
-            scale=self.scale,
-            largest=self.largest,
             classes=classes,
             read_order=self.read_order[at],
         )
@@ -142,6 +165,7 @@ def sort_rows(
     embeddings: EmbeddingSet,
     threads: int | None = None,
     *,
+    in_place: bool = False,
     classes: ClassOrder | None = None,
     typical: NDArray[np.int64] | None = None,
 ) -> SortedRows:
@@ -151,6 +175,9 @@ def sort_rows(
     float32 the rounding of a part that all rows share; under ``l2`` all is divided by a power of
     two, so that no square overflows. Both are exact for small integers and powers of two. The
     median is that of the `typical` rows, where these are named.
+
+    With `in_place` the rows are moved within the matrix of the set, so that there is one matrix and
+    not two: the set is used up, and its vectors are no longer those of its labels.
     """
     classes = classes or class_order(embeddings.class_of_row)
     given = embeddings.vectors
@@ -169,18 +196,76 @@ def sort_rows(
             for start in range(0, len(given), _COPY_ROWS)
         )
         scale = float(2.0 ** np.ceil(np.log2(reach))) if reach > 0 else 1.0
-    vectors, half_norm = np.empty_like(given), np.empty(len(given), np.float32)
-    parts = [slice(start, start + _PART_ROWS) for start in range(0, len(given), _PART_ROWS)]
-    with ThreadPoolExecutor(threads or available_threads()) as pool:
-        jobs = [
-            pool.submit(
-                centre_rows, given, classes.place[p], centre, 1.0 / scale, vectors[p], half_norm[p]
-            )
-            for p in parts
-        ]
-        for job in jobs:
-            job.result()
+    workers, order = threads or available_threads(), classes.place
+    vectors: CentredVectors
+    if isinstance(given, HalfMatrix):
+        vectors, half_norm = _placed_half(given, order, centre, 1.0 / scale, workers, in_place)
+    else:
+        vectors, half_norm = _placed(given, order, centre, 1.0 / scale, workers, in_place)
     # |x - y|^2 / 2 is at most (|x| + |y|)^2 / 2, which is at most 4 max h.
     unit = embeddings.metric == "cosine"
     largest = _LARGEST_OF_UNIT_ROWS if unit else 4.0 * float(half_norm.max())
-    return SortedRows(vectors, half_norm, scale, largest, classes, read_order=classes.place)
+    return SortedRows(
+        vectors,
+        half_norm,
+        scale,
+        largest,
+        classes,
+        read_order=classes.place,
+        centre=centre,
+        metric=embeddings.metric,
+    )
+
+
+def _placed(
+    given: NDArray[np.float32],
+    place: NDArray[np.int64],
+    centre: NDArray[np.floating],
+    factor: float,
+    threads: int,
+    in_place: bool,
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Rows at their places, centred and scaled, and half the squared length of each."""
+    vectors, half_norm = given, np.empty(len(given), np.float32)
+    if in_place:
+        permute_rows(given, place)
+        place = np.arange(len(given))
+    else:
+        vectors = np.empty_like(given)
+    _each_part(
+        len(given),
+        threads,
+        lambda p: centre_rows(given, place[p], centre, factor, vectors[p], half_norm[p]),
+    )
+    return vectors, half_norm
+
+
+def _placed_half(
+    given: HalfMatrix,
+    place: NDArray[np.int64],
+    centre: NDArray[np.floating],
+    factor: float,
+    threads: int,
+    in_place: bool,
+) -> tuple[HalfRows, NDArray[np.float32]]:
+    """The same of rows held as float16, which stay as they are until they are read."""
+    half_norm = np.empty(len(given), np.float32)
+    if in_place:
+        for array in given.arrays():
+            permute_rows(array.view(np.uint16), place)
+    else:
+        given = given.taken(place)
+    vectors = HalfRows(given, centre, factor)
+
+    def measure(part: slice) -> None:
+        half_norm[part] = vectors.measured(part)[1]
+
+    _each_part(len(given), threads, measure)
+    return vectors, half_norm
+
+
+def _each_part(rows: int, threads: int, work: Callable[[slice], None]) -> None:
+    parts = [slice(start, start + _PART_ROWS) for start in range(0, rows, _PART_ROWS)]
+    with ThreadPoolExecutor(threads) as pool:
+        # The list takes the results, and with them what was raised.
+        list(pool.map(work, parts))

@@ -70,12 +70,27 @@ def _inspection_lines(profile: DataProfile, cost: Cost) -> list[str]:
         f"({_short(item.other_label)})"
         for item in same.examples
     ]
+    lines.append(f"memory        {_memory(profile)}")
     lines += [
         f"pairs         {profile.positive_pairs:,} positive, {profile.negative_pairs:,} negative",
         f"exact run     about {_time(cost.seconds)} and {_size(cost.bytes)} on this machine with "
         f"{cost.threads} thread{'s' if cost.threads > 1 else ''}",
     ]
     return lines
+
+
+def _memory(profile: DataProfile) -> str:
+    need, sample = profile.memory, profile.sample
+    if need.limit is None:
+        return f"all rows take {_size(need.bytes)}"
+    fits = f"all rows take {_size(need.bytes)} of {_size(need.limit)}"
+    if sample is None:
+        return f"{fits}: evaluate uses all"
+    return (
+        f"{fits}, more than half: evaluate uses {profile.rows_used:,} of them, whole classes, and "
+        f"what stands here is of those {profile.classes:,} of {sample.classes_read:,} classes; "
+        "--half holds twice as many"
+    )
 
 
 def simulation_dict(result: SimulationResult) -> dict[str, Any]:

@@ -32,30 +32,31 @@ def table_lines(rows: Sequence[Sequence[str]], between: str = "  ") -> list[str]
     ]
 
 
-def _cells(text: str) -> int:
+def cells_of(text: str) -> int:
+    """Cells of a terminal that a text takes."""
     return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
 
 
 def cut(text: str, room: int) -> str:
     """Text of exactly `room` cells: filled up with spaces, or shortened and ended by dots."""
-    if _cells(text) > room:
+    if cells_of(text) > room:
         kept = ""
         for character in text:
-            if _cells(kept + character) > room - 3:
+            if cells_of(kept + character) > room - 3:
                 break
             kept += character
         text = kept + "..."
-    return text + " " * (room - _cells(text))
+    return text + " " * (room - cells_of(text))
 
 
 def fit(line: str, width: int) -> list[str]:
     """The line, broken at spaces into pieces of at most `width` cells; a long word stays whole."""
-    if _cells(line) <= width:
+    if cells_of(line) <= width:
         return [line]
     indent = line[: len(line) - len(line.lstrip(" "))]
     pieces, current = [], indent
     for word in line[len(indent) :].split(" "):
-        if current.strip() and _cells(f"{current} {word}") > width:
+        if current.strip() and cells_of(f"{current} {word}") > width:
             pieces.append(current.rstrip())
             current = f"{indent}  {word}"
         else:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from opiscal.data.embedding_set import RowSample
 from opiscal.measures.calibration_range import CalibrationRange
 from opiscal.measures.operating_points import WIDE_ERRORS, OperatingPoint, expected_errors
 from opiscal.measures.rate_intervals import RateIntervals
@@ -68,6 +69,8 @@ def data_notices(data: Data) -> list[Notice]:
         for name, (count, why) in reasons.items()
         if count
     ]
+    if data.sample is not None:
+        notices.append(_sampled(data, data.sample))
     few = data.classes_scored < 10
     if few:
         notices.append(
@@ -79,6 +82,21 @@ def data_notices(data: Data) -> list[Notice]:
             )
         )
     return notices
+
+
+def _sampled(data: Data, sample: RowSample) -> Notice:
+    why, how = "", ""
+    if sample.automatic:
+        why = " since all rows take more than half of the memory of this machine,"
+        how = f", and --sample-rows {data.rows_read} takes all of them"
+        if data.precision == "float32":
+            how = f", --half holds twice as many{how}"
+    return Notice(
+        "rows_sampled",
+        f"{data.rows_used:,} of {data.rows_read:,} rows were used:{why} whole classes, "
+        f"{data.classes:,} of {sample.classes_read:,}, were drawn by a hash of their labels and "
+        f"the seed; --sample-rows says how many rows{how}",
+    )
 
 
 def split_notices(counts: PairCounts, config: EvaluateConfig) -> list[Notice]:

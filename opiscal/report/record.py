@@ -5,7 +5,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from opiscal.data.embedding_set import ClassSizes, DroppedRows, InputFile, Label, Metric
+from opiscal.data.embedding_set import (
+    ClassSizes,
+    DroppedRows,
+    InputFile,
+    Label,
+    Metric,
+    Precision,
+    RowSample,
+)
 from opiscal.measures.operating_points import OperatingPoint
 from opiscal.pairs.counts import PairCounts
 from opiscal.report.plain import plain
@@ -34,10 +42,11 @@ class Provenance:
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """What was read and what of it was used.
+    """What was read, what of it was used, and what its elements were held as.
 
-    `queries`, `gallery` and `queries_unknown` are None for one set; the last are the queries
-    without a gallery row of their class that is another item.
+    `sample` is None where all rows that are fit were used. `queries`, `gallery` and
+    `queries_unknown` are None for one set; the last are the queries without a gallery row of their
+    class that is another item.
     """
 
     rows_read: int
@@ -49,6 +58,8 @@ class Data:
     classes_scored: int
     classes_singleton: int
     class_size: ClassSizes
+    precision: Precision = "float32"
+    sample: RowSample | None = None
     queries: int | None = None
     gallery: int | None = None
     queries_unknown: int | None = None

@@ -8,8 +8,9 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from opiscal.errors import InputError
@@ -36,13 +37,37 @@ def is_run(path: Path) -> bool:
         return False
 
 
-def check_run_place(folder: Path) -> Path:
+@dataclass(frozen=True, slots=True)
+class FolderKind:
+    """A kind of folder that is written whole, and replaced by a newer one.
+
+    Attributes
+    ----------
+    noun : str
+        What messages call it.
+    name : str
+        An example of a name.
+    is_one : callable
+        Whether a folder is of this kind.
+    """
+
+    noun: str
+    name: str
+    is_one: Callable[[Path], bool]
+
+
+RUN = FolderKind("run", "opiscal-run", is_run)
+
+
+def check_run_place(folder: Path, kind: FolderKind = RUN) -> Path:
     """Make sure, before any work, that a run can be written to a folder.
 
     Parameters
     ----------
     folder : Path
         It may be missing, empty, or an older run. Missing folders above it will be made.
+    kind : FolderKind, optional
+        Default: a run.
 
     Returns
     -------
@@ -60,7 +85,7 @@ def check_run_place(folder: Path) -> Path:
         place = Path(os.path.realpath(folder))
         exists = _exists(place)
         if exists:
-            _check_existing(place, name)
+            _check_existing(place, name, kind)
         above = next(parent for parent in place.parents if _exists(parent))
         trial = _hidden(above, "trial")
         try:
@@ -73,7 +98,7 @@ def check_run_place(folder: Path) -> Path:
 
 
 @contextmanager
-def writing_run(folder: Path) -> Iterator[Path]:
+def writing_run(folder: Path, kind: FolderKind = RUN) -> Iterator[Path]:
     """Give a new folder to write a run into, and put it in its place at the end.
 
     An older run is moved aside first, put back if its place cannot be taken, and removed after.
@@ -82,7 +107,7 @@ def writing_run(folder: Path) -> Iterator[Path]:
 
     Parameters
     ----------
-    folder : Path
+    folder, kind
         As for `check_run_place`, which is called first.
 
     Yields
@@ -104,7 +129,7 @@ def writing_run(folder: Path) -> Iterator[Path]:
     ...     sorted(path.name for path in Path(home).rglob("*"))
     ['report.json', 'run']
     """
-    place = check_run_place(folder)
+    place = check_run_place(folder, kind)
     missing = [parent for parent in place.parents if not parent.exists()]
     new = _hidden(place.parent, "writing")
     done = False
@@ -113,7 +138,7 @@ def writing_run(folder: Path) -> Iterator[Path]:
         new.mkdir()
         yield new
         _sync_tree(new)
-        _take_place(new, place, str(folder))
+        _take_place(new, place, str(folder), kind)
         done = True
     except OSError as error:
         if isinstance(error, _ELSEWHERE):
@@ -145,29 +170,30 @@ def _exists(path: Path) -> bool:
     return True
 
 
-def _check_existing(place: Path, name: str) -> None:
+def _check_existing(place: Path, name: str, kind: FolderKind) -> None:
     if not place.is_dir():
         raise InputError(
-            f"output {name!r} is a file; a run is a folder: give a new or empty folder, or an "
-            "older run, with -o"
+            f"output {name!r} is a file; a {kind.noun} is a folder: give a new or empty folder, "
+            f"or an older {kind.noun}, with -o"
         )
     here = Path.cwd()
     if place == here or place in here.parents:
         raise InputError(
-            f"output {name!r} is the current folder or holds it, and a run replaces its folder "
-            "whole; give a folder inside it, such as -o opiscal-run"
+            f"output {name!r} is the current folder or holds it, and a {kind.noun} replaces its "
+            f"folder whole; give a folder inside it, such as -o {kind.name}"
         )
     if os.path.ismount(place):
         raise InputError(
             f"output {name!r} is a mount point, and cannot be renamed; give a folder inside it, "
-            f"such as -o {os.path.join(name, 'opiscal-run')}"
+            f"such as -o {os.path.join(name, kind.name)}"
         )
     found = sorted(os.listdir(place))
-    if found and not is_run(place):
+    if found and not kind.is_one(place):
         more = ", ..." if len(found) > 3 else ""
         raise InputError(
-            f"output {name!r} holds something that is not a run ({', '.join(found[:3])}{more}), "
-            "which would be lost; give a new or empty folder, or an older run, with -o"
+            f"output {name!r} holds something that is not a {kind.noun} "
+            f"({', '.join(found[:3])}{more}), which would be lost; give a new or empty folder, or "
+            f"an older {kind.noun}, with -o"
         )
 
 
@@ -175,13 +201,13 @@ def _hidden(parent: Path, kind: str) -> Path:
     return parent / f".opiscal-run-{secrets.token_hex(6)}.{kind}"
 
 
-def _take_place(new: Path, place: Path, name: str) -> None:
+def _take_place(new: Path, place: Path, name: str, kind: FolderKind) -> None:
     """Rename a finished folder to its place. What was there is gone after, or back again."""
     older = _hidden(place.parent, "older")
     try:
         if _exists(place):
             # Once more: someone else may have written there in the meantime.
-            _check_existing(place, name)
+            _check_existing(place, name, kind)
             place.rename(older)
         new.rename(place)
     finally:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args
 
 from opiscal.data.embedding_set import Metric, NullLabel, RowPolicy, Singletons
+from opiscal.data.row_sample import FEWEST_ROWS
 from opiscal.errors import UsageError
 from opiscal.measures.calibration_range import RangeSpec
 from opiscal.measures.opis import EpsAgainst, EpsRank, Integration, check_epsilon
@@ -89,10 +90,15 @@ class EvaluateConfig:
         Labels whose rows are negatives for every class and form none.
     strict : bool
         Whether a row that would be left out is an error.
+    half : bool
+        Whether vectors are held as float16, in half the memory, and counted as rounded.
+    sample_rows : int or None
+        How many rows are used at most, chosen by whole classes; 1000 or more. None: all, or where
+        they would take more than half of the memory as many as take half of it.
     retrieval : bool
         Whether Recall@k is worked out.
     seed : int
-        Of the sample of pairs from which edges are placed.
+        Of the sample of pairs from which edges are placed, and of a sample of rows.
     threads : int or None
         None: all cores that the process may use. The counts do not depend on it.
     confidence : float, in (0.5, 1)
@@ -133,6 +139,8 @@ class EvaluateConfig:
     null_label: NullLabel = "drop"
     distractor_labels: tuple[str, ...] = ()
     strict: bool = False
+    half: bool = False
+    sample_rows: int | None = None
     retrieval: bool = True
     seed: int = 0
     threads: int | None = None
@@ -168,6 +176,11 @@ class EvaluateConfig:
             raise UsageError(f"seed {self.seed}: must be 0 or more")
         if not 0 <= self.splits <= 1000:
             raise UsageError(f"splits {self.splits}: must be from 0 (no split) to 1000, such as 3")
+        if self.sample_rows is not None and self.sample_rows < FEWEST_ROWS:
+            raise UsageError(
+                f"sample-rows {self.sample_rows}: must be {FEWEST_ROWS} or more, as fewer rows say "
+                "little about classes; without it all rows that fit into memory are used"
+            )
         if self.threads is not None and self.threads < 1:
             raise UsageError(f"threads {self.threads}: must be 1 or more")
         if not all(isinstance(label, str) for label in self.distractor_labels):
@@ -203,6 +216,9 @@ class EvaluateConfig:
             singletons=self.singletons,
             distractor_labels=self.distractor_labels,
             strict=self.strict,
+            half=self.half,
+            sample_rows=self.sample_rows,
+            seed=self.seed,
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -229,6 +245,11 @@ _KINDS: dict[str, tuple[type | tuple[type, ...], str]] = {
     "recommend": (str, "a string: utility, eer, far=x or frr=x"),
     "distractor_labels": (tuple, "a tuple of strings, such as ('background',)"),
     "strict": (bool, "True or False"),
+    "half": (bool, "True or False"),
+    "sample_rows": (
+        (int, type(None)),
+        f"a whole number of {FEWEST_ROWS} or more, or None for as many as fit",
+    ),
     "retrieval": (bool, "True or False"),
     "splits": (int, "a whole number of 0 or more"),
     "seed": (int, "a whole number of 0 or more"),

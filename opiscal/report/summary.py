@@ -112,6 +112,13 @@ def _data_lines(report: Report) -> list[str]:
     ]
     if data.dropped.total:
         lines.append(f"{data.dropped.total:,} of {data.rows_read:,} rows were left out")
+    if data.precision != "float32":
+        lines.append(f"vectors were rounded to {data.precision}: distances move a little")
+    if data.sample is not None:
+        lines.append(
+            f"a sample of {data.rows_read:,} rows: whole classes, {data.classes:,} of "
+            f"{data.sample.classes_read:,}"
+        )
     if data.distractors:
         lines.append(f"{data.distractors:,} rows are distractors: negatives for every class")
     return lines

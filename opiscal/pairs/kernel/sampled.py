@@ -3,7 +3,7 @@
 import numpy as np
 from numba import njit
 
-from opiscal.pairs.kernel.keys import Array, half_squared_difference, key_of
+from opiscal.pairs.kernel.keys import Array, key_of
 from opiscal.pairs.kernel.near_pairs import tally_near
 from opiscal.pairs.kernel.places import place_band
 from opiscal.pairs.kernel.records import BAND, LINE, ClassPairs, Edges, Pool, Room, Side
@@ -82,11 +82,9 @@ def once_each(bounds: Array, partner: Array) -> Array:
 
 @njit(nogil=True, cache=True)
 def tally_found(
-    bounds: Array,
+    row: Array,
     partner: Array,
-    counted: Array,
-    vectors: Array,
-    half_norm: Array,
+    half_squared: Array,
     class_index: Array,
     edges: Edges,
     pool_of_class_edge: Array,
@@ -94,40 +92,34 @@ def tally_found(
     by_class: Array,
     moments: Array,
 ) -> None:
-    """Count the near pairs that were found: in the pool, for both classes, and for both rows.
+    """Count near pairs that were found: in the pool, for both classes, and for both rows.
 
     Parameters
     ----------
-    bounds, partner : int64 array of shape (rows + 1,), int32 array
-        The partners of row ``i`` are ``partner[bounds[i] : bounds[i + 1]]``.
-    counted : bool array
-        As `once_each` gives.
+    row, partner, half_squared : integer arrays and float32 array of shape (pairs,)
+        The two rows of each pair, and half its squared distance.
     class_index : int64 array of shape (rows,)
         -1 for rows of no scored class; these have no line in `by_class`.
     pool_of_class_edge : int64 array of shape (C,)
     by_edge, by_class, moments : int64 (E,), int32 or int64 (T, C), uint16 (rows, K)
     """
-    for i in range(bounds.size - 1):
-        for k in range(bounds[i], bounds[i + 1]):
-            if not counted[k]:
-                continue
-            j = partner[k]
-            u = np.float32(half_squared_difference(vectors[i], vectors[j]))
-            key = key_of(u, edges.rule)
-            if key <= np.uint32(edges.near_key):
-                both = edges.edges_of_key[key]
-                class_edge = np.int64(both >> np.uint32(16))
-                by_edge[np.int64(both & np.uint32(2**16 - 1))] += 1
-            else:
-                class_edge = np.int64(edges.class_edge_of_key[key])
-                by_edge[pool_of_class_edge[class_edge]] += 1
-            moment = edges.moment_of_class_edge[class_edge]
-            moments[i, moment] += np.uint16(1)
-            moments[j, moment] += np.uint16(1)
-            if class_index[i] >= 0:
-                by_class[class_index[i], class_edge] += 1
-            if class_index[j] >= 0:
-                by_class[class_index[j], class_edge] += 1
+    for k in range(row.size):
+        i, j = row[k], partner[k]
+        key = key_of(half_squared[k], edges.rule)
+        if key <= np.uint32(edges.near_key):
+            both = edges.edges_of_key[key]
+            class_edge = np.int64(both >> np.uint32(16))
+            by_edge[np.int64(both & np.uint32(2**16 - 1))] += 1
+        else:
+            class_edge = np.int64(edges.class_edge_of_key[key])
+            by_edge[pool_of_class_edge[class_edge]] += 1
+        moment = edges.moment_of_class_edge[class_edge]
+        moments[i, moment] += np.uint16(1)
+        moments[j, moment] += np.uint16(1)
+        if class_index[i] >= 0:
+            by_class[class_index[i], class_edge] += 1
+        if class_index[j] >= 0:
+            by_class[class_index[j], class_edge] += 1
 
 
 @njit(nogil=True, cache=True)
