@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from opiscal.data.side_arrays import Gallery
     from opiscal.evaluation import evaluate
     from opiscal.mining import hard_pairs
     from opiscal.report.hard_pairs import HardPairs
@@ -14,6 +15,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "EvaluateConfig",
+    "Gallery",
     "HardPairs",
     "Report",
     "__version__",
@@ -25,6 +27,7 @@ __all__ = [
 _HOMES = {
     "evaluate": "opiscal.evaluation",
     "hard_pairs": "opiscal.mining",
+    "Gallery": "opiscal.data.side_arrays",
     "EvaluateConfig": "opiscal.report.settings",
     "HardPairs": "opiscal.report.hard_pairs",
     "Report": "opiscal.report.record",

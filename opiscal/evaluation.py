@@ -19,16 +19,23 @@ from opiscal.data.embedding_set import ClassSizes, ColumnNames, EmbeddingSet, La
 from opiscal.data.half_matrix import HalfMatrix
 from opiscal.data.parquet import read_embeddings
 from opiscal.data.rows import from_arrays
-from opiscal.errors import UsageError
+from opiscal.data.side_arrays import Gallery, join_sides
+from opiscal.data.side_files import read_sides
+from opiscal.data.sides import JoinedSides, Sides, check_sides
+from opiscal.errors import InputError, UsageError
+from opiscal.pairs.between import count_between
+from opiscal.pairs.between_parts import count_groups_between, count_halves_between
 from opiscal.pairs.counting import CountedSet, count_pairs
 from opiscal.pairs.counts import PairCounts
 from opiscal.pairs.edge_targets import AskedRange
+from opiscal.pairs.kernel.ranks import RECALL_CAP
 from opiscal.pairs.lattice import fit_lattice
 from opiscal.pairs.nearest_class import nearest_class
 from opiscal.pairs.parts import count_groups, count_halves
 from opiscal.pairs.plan import PairPlan, plan_pairs
 from opiscal.pairs.sorted_rows import SortedRows, sort_rows
 from opiscal.pairs.threads import available_threads
+from opiscal.pairs.two_sets import sample_between, sort_two_sets
 from opiscal.report.assemble import assemble_report
 from opiscal.report.record import Data, Provenance, Report
 from opiscal.report.settings import EvaluateConfig
@@ -43,6 +50,8 @@ def evaluate(
     labels: Sequence[Any] | ArrayLike,
     groups: Sequence[Any] | ArrayLike | None = None,
     *,
+    gallery: Gallery | tuple[Any, ...] | None = None,
+    ids: Sequence[Any] | ArrayLike | None = None,
     config: EvaluateConfig | None = None,
 ) -> Report:
     """Evaluate embeddings held in memory, over every pair.
@@ -55,6 +64,13 @@ def evaluate(
         Strings or integers; None or NaN where missing.
     groups : sequence of length rows, optional
         A customer, a market, a demographic: counts are kept within each.
+    gallery : Gallery, or tuple of vectors, labels, groups and ids (the last two optional)
+        Where given, pairs are those of a row of `vectors`, a query, with a row of the gallery,
+        never within a side, and operating points have FPIR and FNIR. A class is scored where it is
+        on both sides.
+    ids : sequence of length rows, optional
+        With a gallery that has ids too: names of items. The same name on both sides is the same
+        item, and makes no pair.
     config : EvaluateConfig, optional
 
     Returns
@@ -82,9 +98,25 @@ def evaluate(
     (900, 19000)
     >>> report.threshold(far=0.01).far <= 0.01
     True
+
+    Rows that are not in the gallery, against the rows of the first 15 classes:
+
+    >>> vectors = centres[labels] + 0.6 * rng.standard_normal((200, 8))
+    >>> report = opiscal.evaluate(vectors[::2], labels[::2], gallery=(vectors[1:150:2],
+    ...                           labels[1:150:2]))
+    >>> report.pairs.positive, report.pairs.negative, report.data.queries_unknown
+    (375, 7125, 25)
     """
     config = config or EvaluateConfig()
     started = time.perf_counter()
+    if gallery is not None:
+        both = join_sides(vectors, labels, groups, ids, Gallery(*gallery), config.row_policy)
+        return evaluate_two_sets(both, config, started=started)
+    if ids is not None:
+        raise UsageError(
+            "ids were given without a gallery: they tell which rows of two sets are the same item; "
+            "give gallery=(vectors, labels, None, ids) with them, or leave them out"
+        )
     embeddings = from_arrays(vectors, labels, groups, policy=config.row_policy)
     return evaluate_set(embeddings, config, started=started, use_up=True)
 
@@ -94,15 +126,37 @@ def evaluate_files(
     columns: ColumnNames,
     config: EvaluateConfig,
     *,
+    gallery: Sequence[str] = (),
     command: str = "",
     progress: Progress | None = None,
     save_index: Path | None = None,
 ) -> Report:
     """Evaluate Parquet files; arguments and errors as in `evaluate`.
 
-    The index of a sampled count is kept in the file `save_index`, where one is given.
+    With files of a gallery, or with ``columns.split``, queries against the gallery. The index of a
+    sampled count is kept in the file `save_index`, where one is given.
     """
     started = time.perf_counter()
+    if gallery and columns.split is not None:
+        raise UsageError(
+            f"--split-column {columns.split} and --gallery {gallery[0]}: the gallery is in files "
+            "of its own or told by a column; give one of the two"
+        )
+    if gallery or columns.split is not None:
+        check_two_sets(config)
+        if save_index is not None:
+            raise UsageError(
+                f"save-index {str(save_index)!r} with a gallery: every pair is counted, and no "
+                "index is made; leave it out"
+            )
+        return evaluate_two_sets(
+            read_sides(paths, gallery, columns, config.row_policy),
+            config,
+            columns=columns,
+            command=command,
+            progress=progress,
+            started=started,
+        )
     embeddings = read_embeddings(paths, columns, config.row_policy)
     return evaluate_set(
         embeddings,
@@ -186,6 +240,103 @@ def evaluate_set(
     )
     clock.lap("report")
     return replace(report, provenance=replace(provenance, elapsed_s=clock.elapsed))
+
+
+def evaluate_two_sets(
+    both: JoinedSides,
+    config: EvaluateConfig,
+    *,
+    columns: ColumnNames | None = None,
+    command: str = "",
+    progress: Progress | None = None,
+    started: float | None = None,
+) -> Report:
+    """Evaluate queries against a gallery; as `evaluate_set`."""
+    check_two_sets(config)
+    embeddings, sides = both.embeddings, both.sides
+    check_sides(embeddings, sides)
+    clock = _Clock(started)
+    clock.lap("read")
+    two = sort_two_sets(embeddings, sides, config.threads)
+    scored = two.queries.classes.scored
+    if scored.size == 0:
+        raise InputError(
+            f"all {len(two.same_item):,} pairs of one class are of an item with itself: no query "
+            "has another gallery row of its class; add rows, or check --id-column"
+        )
+    sample = sample_between(two, config.seed)
+    lattice = fit_lattice(two.queries, config.seed, _asked_range(config), sample)
+    stage = partial(_stage, progress)
+    tally = count_between(
+        two, lattice, threads=config.threads, progress=stage("counting pairs", two.pairs)
+    )
+    ranks = tally.ranks(two, RECALL_CAP) if config.retrieval else None
+    counts = tally.counts(two, lattice, embeddings.labels, embeddings.metric)
+    counts = counts.with_groups(
+        count_groups_between(embeddings, two, lattice, config.threads, stage)
+    )
+    clock.lap("count")
+    halves = None
+    if config.splits and counts.classes >= FEWEST_CLASSES:
+        halves = count_halves_between(
+            embeddings,
+            two,
+            lattice,
+            config.threads,
+            stage,
+            splits=config.splits,
+            seed=config.seed,
+        )
+        clock.lap("split")
+    nearest = nearest_class(sort_rows(embeddings, config.threads), config.threads, scored)
+    names = _nearest_labels(embeddings.labels, two.queries, nearest)
+    clock.lap("nearest_class")
+    provenance = _provenance(
+        embeddings, _identity(embeddings), config, columns, command, clock, sides
+    )
+    data = replace(
+        _data(embeddings, two.queries, embeddings.precision),
+        queries=two.queries.rows,
+        gallery=two.gallery.rows,
+        queries_unknown=None if counts.gallery is None else counts.gallery.unknown,
+    )
+    settings = config.pair_settings
+    plan = PairPlan(
+        "exact", "every query with every gallery row", 0, settings.most_positives, settings.index
+    )
+    counted = CountedSet(counts, ranks)
+    report = assemble_report(counted, plan, names, data, provenance, config, halves)
+    clock.lap("report")
+    return replace(report, provenance=replace(provenance, elapsed_s=clock.elapsed))
+
+
+def check_two_sets(config: EvaluateConfig) -> None:
+    """Refuse settings that have no meaning for queries against a gallery.
+
+    Raises
+    ------
+    UsageError
+    """
+    if config.singletons == "drop":
+        raise UsageError(
+            "singletons 'drop' with a gallery: a class of one query and one gallery row has a "
+            "pair, and FPIR is about the queries without a class there; leave it at 'keep'"
+        )
+    if config.half:
+        raise UsageError(
+            "half with a gallery: both sides are held as float32; leave it out, or use a sample of "
+            "the classes with --sample-rows"
+        )
+    for name, asked in (
+        ("pairs sampled", config.pairs == "sampled"),
+        (f"sample-pairs {config.sample_pairs}", config.sample_pairs is not None),
+        (f"budget {config.budget}", config.budget is not None),
+    ):
+        if asked:
+            raise UsageError(
+                f"{name} with a gallery: of two sets every pair is counted; leave it out, or give "
+                "fewer queries or gallery rows"
+            )
 
 
 def _save_index(found: CountedSet, file: Path, plan: PairPlan) -> None:
@@ -281,6 +432,7 @@ def _provenance(
     columns: ColumnNames | None,
     command: str,
     clock: _Clock,
+    sides: Sides | None = None,
 ) -> Provenance:
     identity: dict[str, Any] = {"inputs": inputs, "settings": config.to_dict()}
     if embeddings.sample is not None:
@@ -294,7 +446,11 @@ def _provenance(
             "id": columns.id,
             "group": columns.group,
         }
+        if columns.split is not None:
+            names["split"] = columns.split
         identity["columns"] = names
+    if sides is not None:
+        identity["sides"] = sides.digest()
     text = json.dumps(identity, sort_keys=True, ensure_ascii=True)
     return Provenance(
         opiscal_version=opiscal.__version__,

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from between import counted_between
+from between_oracles import Side
 
 from opiscal.data.embedding_set import Label
 from opiscal.data.table import read_table, write_table
 from opiscal.errors import InputError, UsageError
-from opiscal.pairs.counts import ClassPairSums, PairCounts
+from opiscal.pairs.counts import ClassPairSums, GalleryCounts, PairCounts
 from opiscal.pairs.counts_file import load_counts, read_meta, save_counts
 
 LABELS: tuple[Label, ...] = ("", "a", "ä\u2028\n", "\U0001f600", '"quoted"', "7")
@@ -63,6 +65,10 @@ def assert_equal(found: PairCounts, expected: PairCounts) -> None:
                 assert group == true_group
                 assert type(group) is type(true_group)
                 assert_equal(part, true_part)
+        elif name == "gallery" and other is not None:
+            for part in (field.name for field in fields(GalleryCounts)):
+                assert np.array_equal(getattr(one, part), getattr(other, part)), part
+                assert type(getattr(one, part)) is type(getattr(other, part)), part
         elif name == "class_pairs" and other is not None:
             for part in (field.name for field in fields(ClassPairSums)):
                 assert np.array_equal(getattr(one, part), getattr(other, part)), part
@@ -104,6 +110,20 @@ def test_sums_over_class_pairs_come_back(tmp_path: Path) -> None:
             replace(counts, class_pairs=replace(sums, squares=sums.squares[::-1] % 6)),
             tmp_path / "other.npz",
         )
+
+
+def test_counts_against_a_gallery_come_back(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    sides = [
+        Side(rng.integers(-5, 6, (30, 3)).tolist(), rng.integers(-1, 6, 30).tolist())
+        for _ in range(2)
+    ]
+    _, counts, _ = counted_between(*sides, "l2", (list(range(30)), list(range(10, 40))))
+    assert counts.gallery is not None
+    assert counts.gallery.shared_rows.sum() > 0
+    counts = counts.with_groups((("x", counts),))
+    save_counts(counts, tmp_path / "pairs.npz")
+    assert_equal(load_counts(tmp_path / "pairs.npz"), counts)
 
 
 def test_groups_come_back(tmp_path: Path) -> None:
@@ -211,10 +231,10 @@ def test_objects_are_not_unpickled(tmp_path: Path) -> None:
 
 
 def test_a_newer_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("opiscal.pairs.counts_file.VERSION", 4)
+    monkeypatch.setattr("opiscal.pairs.counts_file.VERSION", 5)
     save_counts(make_counts(), tmp_path / "pairs.npz")
     monkeypatch.undo()
-    one_line(tmp_path / "pairs.npz", "version 4, this opiscal reads version 3")
+    one_line(tmp_path / "pairs.npz", "version 5, this opiscal reads version 4")
 
 
 def test_any_damage_is_an_input_error_or_harmless(tmp_path: Path) -> None:

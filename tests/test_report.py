@@ -36,17 +36,19 @@ DIGITS400 = Path(__file__).parent / "data" / "digits400.parquet"
 POINT = [
     "criterion", "target", "similarity", "distance", "cosine_distance", "squared_l2", "far", "frr",
     "utility", "far_ci", "frr_ci", "distance_ci", "supported", "guaranteed", "exact_at_threshold",
+    "fpir", "fnir",
 ]  # fmt: skip
 
 # Section 3 of the contract, and the fields that were added to it: settings, provenance.columns, and
-# those of issues 3 and 4.
+# those of issues 3 and 4; of queries against a gallery those of `data` and of an operating point.
 FIELDS = {
     "schema_version": None,
     "provenance": ["opiscal_version", "command", "seed", "threads", "inputs", "columns",
                    "fingerprint", "versions", "elapsed_s"],
     "settings": None,
     "data": ["rows_read", "rows_used", "dropped", "distractors", "dimensions", "classes",
-             "classes_scored", "classes_singleton", "class_size", "precision", "sample"],
+             "classes_scored", "classes_singleton", "class_size", "precision", "sample", "queries",
+             "gallery", "queries_unknown"],
     "pairs": ["mode", "positive", "negative", "positive_counted", "negative_counted",
               "reason", "sampling"],
     "metric": None,
@@ -265,6 +267,7 @@ def test_rows_and_pairs(report):
         "rows_read": 400, "rows_used": 400, "dropped": None, "distractors": 0, "dimensions": 16,
         "classes": 10, "classes_scored": 10, "classes_singleton": 0, "class_size": None,
         "precision": "float32", "sample": None,
+        "queries": None, "gallery": None, "queries_unknown": None,
     }  # fmt: skip
     assert report.pairs.positive + report.pairs.negative == 400 * 399 // 2
     assert report.pairs.mode == "exact"

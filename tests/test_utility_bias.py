@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from opiscal.measures.sampling_moments import FEWEST_ROWS
+from opiscal.measures.pair_terms import FEWEST_ROWS
 from opiscal.measures.utility import Utility, class_utility
 from opiscal.measures.utility_bias import utility_bias
 from opiscal.pairs.counts import PairCounts

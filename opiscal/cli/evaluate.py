@@ -20,6 +20,7 @@ from opiscal.cli.console import (
 
 def evaluate(
     data: options.DataPaths,
+    gallery: options.GalleryPaths = None,
     out: Annotated[
         Path,
         typer.Option("-o", "--out", metavar="RUN", help="The run folder that is written."),
@@ -28,6 +29,7 @@ def evaluate(
     label_column: options.LabelColumn = "label",
     id_column: options.IdColumn = None,
     group_column: options.GroupColumn = None,
+    split_column: options.SplitColumn = None,
     metric: options.MetricOption = "cosine",
     singletons: options.Singletons = "keep",
     null_label: options.NullLabel = "drop",
@@ -134,8 +136,9 @@ def evaluate(
         with progress_bar(quiet) as progress:
             report = evaluate_files(
                 data,
-                ColumnNames(embedding_column, label_column, id_column, group_column),
+                ColumnNames(embedding_column, label_column, id_column, group_column, split_column),
                 config,
+                gallery=gallery or (),
                 command=shlex.join(["opiscal", *sys.argv[1:]]),
                 progress=progress,
                 save_index=save_index,

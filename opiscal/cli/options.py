@@ -27,7 +27,11 @@ LabelColumn = Annotated[
 ]
 IdColumn = Annotated[
     str | None,
-    typer.Option("--id-column", help="Column of row names.", rich_help_panel="Columns"),
+    typer.Option(
+        "--id-column",
+        help="Column of row names; the same name in queries and gallery is one item, and no pair.",
+        rich_help_panel="Columns",
+    ),
 ]
 GroupColumn = Annotated[
     str | None,
@@ -35,6 +39,26 @@ GroupColumn = Annotated[
         "--group-column",
         help="Column of groups, such as customer or market: counts are kept within each too.",
         rich_help_panel="Columns",
+    ),
+]
+GalleryPaths = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--gallery",
+        metavar="GALLERY",
+        help="Files of a gallery: pairs are those of a row of DATA, a query, with a gallery row. "
+        "Repeatable.",
+        show_default=False,
+    ),
+]
+SplitColumn = Annotated[
+    str | None,
+    typer.Option(
+        "--split-column",
+        help="Column that says of each row of DATA whether it is of the queries ('query' or "
+        "'probe') or of the 'gallery'.",
+        rich_help_panel="Columns",
+        show_default=False,
     ),
 ]
 MetricOption = Annotated[

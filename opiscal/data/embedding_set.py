@@ -28,12 +28,16 @@ class ColumnNames:
         Names of rows; None where there are none.
     group : str or None
         None where rows have no groups.
+    split : str or None
+        Says which rows are queries and which gallery rows; None for one set, or where the gallery
+        has files of its own.
     """
 
     embedding: str | None = None
     label: str = "label"
     id: str | None = None
     group: str | None = None
+    split: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

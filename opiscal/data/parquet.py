@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 from opiscal.data.collector import BLOCK_ROWS, RowBlock, RowCollector, row_name
 from opiscal.data.embedding_set import ColumnNames, EmbeddingSet, InputFile, RowPolicy
 from opiscal.data.files import find_files, open_file, sha256, unreadable
-from opiscal.data.label_codes import CodedLabels, coded_floats
+from opiscal.data.label_codes import CodedLabels, LabelTable, coded_floats
 from opiscal.data.parquet_schema import (
     ChosenColumns,
     ShardSchema,
+    check_codes,
     choose_columns,
     is_list,
 )
@@ -30,7 +31,7 @@ _BATCH_ROWS_UNKNOWN = 1 << 9
 # Read pages as they are needed in place of whole column chunks, which may be the whole file.
 _BUFFER_BYTES = 1 << 20
 
-__all__ = ["ColumnNames", "read_embeddings"]
+__all__ = ["ColumnNames", "files_of", "read_codes", "read_embeddings"]
 
 
 # The first and the last bytes of a Parquet file; between them stand at least a footer and its size.
@@ -58,6 +59,7 @@ def read_embeddings(
     paths: Sequence[str],
     columns: ColumnNames = _DEFAULT_COLUMNS,
     policy: RowPolicy = _DEFAULT_POLICY,
+    gallery: Sequence[str] = (),
 ) -> EmbeddingSet:
     """Read embeddings, labels and groups from Parquet files.
 
@@ -71,6 +73,8 @@ def read_embeddings(
         numbers held as floats, as pandas writes integers beside missing values, are integers.
     policy : RowPolicy, optional
         Which rows are used; see `opiscal.data.rows.from_arrays`.
+    gallery : sequence of str, optional
+        More of them, read after the others; a file may be among both.
 
     Returns
     -------
@@ -99,7 +103,7 @@ def read_embeddings(
     >>> rows.vectors[0], rows.labels, rows.class_of_row
     (array([0.6, 0.8], dtype=float32), (5, 7), array([1, 0, 1], dtype=int32))
     """
-    shards = [_footer(path) for path in find_files(paths)]
+    shards = [_footer(path) for path in files_of(paths, gallery)]
     rows = sum(shard.rows for shard in shards)
     # Before the columns: pandas gives those of an empty table no type.
     if rows == 0:
@@ -115,6 +119,37 @@ def read_embeddings(
     # What the decoder has set free would else count towards the peak of the counting.
     pa.default_memory_pool().release_unused()
     return collector.finish(inputs)
+
+
+def files_of(paths: Sequence[str], gallery: Sequence[str] = ()) -> tuple[str, ...]:
+    """The files of one set, or of the queries and then of the gallery; errors as `find_files`."""
+    return find_files(paths) + (find_files(gallery) if gallery else ())
+
+
+def read_codes(files: Sequence[str], name: str, role: str, option: str) -> CodedLabels:
+    """Read one column of strings or integers, of every row of some files.
+
+    Parameters
+    ----------
+    files : sequence of str
+    name : str
+        Of the column.
+    role, option : str
+        What it is for, and the option that names it, for messages.
+
+    Raises
+    ------
+    InputError
+        Where a file has no such column, or one of another type.
+    """
+    check_codes([_footer(path).schema for path in files], name, role, option)
+    table = LabelTable(f"values of the {role} column {name!r}")
+    codes = [np.empty(0, np.int64)]
+    for path in files:
+        with open_file(path) as file, _decoding(path):
+            batches = pq.ParquetFile(file).iter_batches(columns=[name])
+            codes += [table.add(_codes(batch.column(name), role, name)) for batch in batches]
+    return CodedLabels(table.labels(), np.concatenate(codes))
 
 
 class _Widths:

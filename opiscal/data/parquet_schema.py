@@ -65,6 +65,11 @@ def choose_columns(shards: Sequence[ShardSchema], names: ColumnNames) -> ChosenC
     return ChosenColumns(embedding, names.label, names.group)
 
 
+def check_codes(shards: Sequence[ShardSchema], name: str, role: str, option: str) -> None:
+    """Make sure that every shard has a column of strings or integers; as `choose_columns`."""
+    _agree(shards, name, role, option, "strings or integers")
+
+
 def plain_type(column_type: pa.DataType) -> pa.DataType:
     """Return the type that an extension type is stored as, else the type itself."""
     while isinstance(column_type, pa.BaseExtensionType):

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri, stdtrit
 
+from opiscal.measures.pair_terms import pair_terms
 from opiscal.measures.rate_intervals import check_confidence, wilson_interval
 from opiscal.measures.rates import Floats
 from opiscal.pairs.counts import PairCounts
@@ -73,6 +74,15 @@ def effective_pairs_of_class(
     degrees of freedom. It is never below ``n`` for FAR, ``n / 2`` for FRR, which is what pairs that
     agree wherever they share a row are worth; that stands too where no moment edge tells.
 
+    Of two sets, with ``m_j`` the pairs of row ``j`` of either side, ``n`` rows and
+    ``m = sum m_j^2 / sum m_j``, they are
+
+    .. math:: \mathrm{FAR}: \frac{M \, Q}{(M^2 - \sum_j m_j^2) \, p (1 - p)}, \qquad
+              \mathrm{FRR}: \frac{(n - 1) M \, Q}{n (M - m)^2 \, p (1 - p)}
+
+    with ``Q`` about ``p m_j``. There are no more independent rows than twice those of the smaller
+    side, and for FRR the effective number is never below the rows of that side.
+
     The interval that follows is for new rows of the class against the same others: that these
     others are a draw as well is not in it.
 
@@ -99,6 +109,8 @@ def effective_pairs_of_class(
     degrees of freedom). Arvesen, Jackknifing U-statistics, Ann. Math. Statist. 40, 1969,
     doi:10.1214/aoms/1177697287.
     """
+    if counts.gallery is not None:
+        return _effective_pairs_between(counts, index, kind, distance, confidence)
     rows = int(counts.class_rows[index])
     others = counts.rows - rows
     at = counts.moment_edge
@@ -120,6 +132,45 @@ def effective_pairs_of_class(
     else:
         effect = 2 * about_mean / ((rows - 2) ** 2 * share * (1 - share))
     return float(max(pairs / max(effect, 1.0) * _few_clusters(rows, confidence), fewest))
+
+
+def _effective_pairs_between(
+    counts: PairCounts, index: int, kind: RateKind, distance: float, confidence: float
+) -> float:
+    two = counts.gallery
+    assert two is not None
+    rows = float(counts.class_rows[index])
+    smaller = float(min(two.query_rows[index], two.gallery_rows[index]))
+    accepted, squares = (
+        (counts.class_negative, counts.negative_squares)
+        if kind == "far"
+        else (counts.class_positive, counts.positive_squares)
+    )
+    pairs, every = float(accepted[index, -1]), float(squares[index, -1])
+    fewest = rows if kind == "far" else min(smaller, 2.0 * pairs**2 / every)
+    # Two items that are both on both sides make two pairs, which are one.
+    if kind == "far":
+        own, shared = int(two.shared_rows[index]), two.queries + two.gallery - counts.rows
+        least = 1.0 + 2.0 * own * (shared - own) / pairs
+    else:
+        least = float(pair_terms(counts).same[index])
+    edge = _telling_edge(
+        counts.moment_distance,
+        accepted[index, counts.moment_edge] / least,
+        pairs / least,
+        distance,
+    )
+    if edge is None:
+        return fewest
+    share = float(accepted[index, counts.moment_edge[edge]]) / pairs
+    about_mean = float(squares[index, edge]) - share**2 * every
+    if kind == "far":
+        apart = (pairs**2 - every) / pairs
+    else:
+        apart = rows / (rows - 1.0) * (pairs - every / (2.0 * pairs)) ** 2 / pairs
+    effect = about_mean / (apart * share * (1.0 - share)) if apart > 0 else np.inf
+    clusters = rows if kind == "far" else min(rows, 2.0 * smaller)
+    return max(pairs / max(effect, least) * _few_clusters(clusters, confidence), fewest)
 
 
 def effective_pairs_of_group(
@@ -189,7 +240,9 @@ def effective_pairs_of_group(
     return float(max(pairs / max(effect, 1.0) * _few_clusters(classes, confidence), fewest))
 
 
-def _telling_edge(edges: Floats, accepted: NDArray[Any], pairs: int, distance: float) -> int | None:
+def _telling_edge(
+    edges: Floats, accepted: NDArray[Any], pairs: float, distance: float
+) -> int | None:
     """The edge nearest to a threshold at which enough pairs fell either way; None without one."""
     enough = min(_TELLING_PAIRS, _TELLING_SHARE * pairs)
     telling = np.flatnonzero(np.minimum(accepted, pairs - accepted) >= enough)

@@ -1,14 +1,14 @@
 """Class influence: how far each class moves a rate."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from opiscal.measures.rates import Floats, Pool
-from opiscal.pairs.counts import PairCounts
+from opiscal.pairs.counts import GalleryCounts, PairCounts
 
 Rate = Literal["far", "frr"]
 
@@ -59,7 +59,11 @@ def class_influence(counts: PairCounts, rate: Rate, pool: Pool = "pairs") -> Cla
     ClassInfluence
     """
     if rate == "frr":
-        return _positive_influence(counts.positives_of_class.astype(np.float64), pool)
+        found = _positive_influence(counts.positives_of_class.astype(np.float64), pool)
+        return _met_once(found, counts.distinct_positive, counts.positive)
+    if counts.gallery is not None:
+        found = _influence_between(counts, counts.gallery, pool)
+        return _met_once(found, counts.distinct_negative, counts.negative)
     rows, sizes = float(counts.rows), counts.class_rows.astype(np.float64)
     distractors = float(counts.distractors)
     singletons = rows - sizes.sum() - distractors
@@ -82,6 +86,50 @@ def class_influence(counts: PairCounts, rate: Rate, pool: Pool = "pairs") -> Cla
     # Distractors make no pairs among themselves: each needs a class of its own to pair with.
     independent = min(0.5 * kish, sizes.size + singletons, pairs)
     return ClassInfluence(weight, row_squares, pairs, independent)
+
+
+def _met_once(influence: ClassInfluence, distinct: int, pairs: int) -> ClassInfluence:
+    """The influence with pairs of two sets that are met twice counted once."""
+    if distinct == pairs:
+        return influence
+    worth = influence.pairs * distinct / pairs
+    return replace(influence, pairs=worth, independent=min(influence.independent, worth))
+
+
+def _influence_between(counts: PairCounts, two: GalleryCounts, pool: Pool) -> ClassInfluence:
+    """The influence on FAR of the classes of two sets.
+
+    ``q_i g_j + g_i q_j`` pairs are between two classes. A class that is not scored counts as a
+    whole, each distractor for itself.
+    """
+    q, g = two.query_rows.astype(np.float64), two.gallery_rows.astype(np.float64)
+    other_q, other_g, distractor, many = two.other_classes.T.astype(np.float64)
+    if pool == "pairs":
+        pairs = float(counts.negative)
+        weight = counts.negatives_of_class / pairs
+        none = [float((part * distractor * many).sum()) for part in (other_q, other_g)]
+        met = [
+            total - np.where(distractor > 0, of_none, own)
+            for total, of_none, own in (
+                (two.queries, none[0], other_q),
+                (two.gallery, none[1], other_g),
+            )
+        ]
+        other = (other_q * met[1] + other_g * met[0]) / pairs
+    else:
+        negatives = counts.negatives_of_class.astype(np.float64)
+        by_query, by_item = q / negatives, g / negatives
+        as_other = q * (by_item.sum() - by_item) + g * (by_query.sum() - by_query)
+        weight = (1.0 + as_other) / q.size
+        other = (other_q * by_item.sum() + other_g * by_query.sum()) / q.size
+        # Sum over pairs of (1/M_i + 1/M_j)^2 / T^2, multiplied out.
+        apart = by_query.sum() * by_item.sum() - (by_query * by_item).sum()
+        pairs = float(q.size**2 / ((1.0 / negatives).sum() + 2.0 * apart))
+    row_squares = float((many * np.square(other)).sum())
+    total = float(weight.sum() + (many * other).sum())
+    kish = total**2 / (float(np.square(weight).sum()) + row_squares)
+    labelled = q.size + float((many * (1.0 - distractor)).sum())
+    return ClassInfluence(weight, row_squares, pairs, min(0.5 * kish, labelled, pairs))
 
 
 def _positive_influence(positives: Floats, pool: Pool) -> ClassInfluence:

@@ -55,13 +55,29 @@ def class_pair_squares(counts: PairCounts) -> Floats:
             f"no sums over the class pairs of {counts.classes} classes: ask for them only where "
             "`counts.class_pairs` is not None"
         )
-    sizes = counts.class_rows.astype(np.float64)
-    single = float(counts.rows - counts.distractors - sizes.sum())
-    squares, fourths = np.square(sizes).sum() + single, (sizes**4).sum() + single
-    whole = 0.5 * (squares**2 - fourths) + counts.distractors * squares
+    whole = _squared_pairs(counts)
     p = counts.pool_negative[counts.class_edge[sums.edge]] / counts.negative
     found = sums.squares - 2.0 * p * sums.products + p**2 * whole
     return np.asarray(np.maximum(found, 0.0))
+
+
+def _squared_pairs(counts: PairCounts) -> float:
+    """The sum of ``M_ij^2``."""
+    if counts.gallery is not None:
+        # Of all classes, each distractor being one; distractors make no pairs among themselves.
+        other_q, other_g, distractor, many = counts.gallery.other_classes.T.astype(np.float64)
+        many = np.concatenate([np.ones(counts.classes), many])
+        q = np.concatenate([counts.gallery.query_rows, other_q])
+        g = np.concatenate([counts.gallery.gallery_rows, other_g])
+        both = [float((many * part).sum()) for part in (q**2, g**2, q * g, (q * g) ** 2)]
+        alone = [
+            float((many[counts.classes :] * distractor * part).sum()) for part in (other_q, other_g)
+        ]
+        return both[0] * both[1] + both[2] ** 2 - 2.0 * both[3] - alone[0] * alone[1]
+    sizes = counts.class_rows.astype(np.float64)
+    single = float(counts.rows - counts.distractors - sizes.sum())
+    squares, fourths = np.square(sizes).sum() + single, (sizes**4).sum() + single
+    return float(0.5 * (squares**2 - fourths) + counts.distractors * squares)
 
 
 def class_pair_part(counts: PairCounts, far: Floats, variance: Floats) -> Floats:
@@ -124,11 +140,16 @@ def class_pair_pull(counts: PairCounts, far: Floats) -> tuple[NDArray[np.int64],
     sums = counts.class_pairs
     if sums is None or sums.by_accepted is None or sums.by_pairs is None:
         return None
-    sizes = counts.class_rows.astype(np.float64)[:, None]
     p = far[sums.edge]
     pairs = counts.negatives_of_class.astype(np.float64)[:, None]
-    # sum_j M_ij R_j, with M_ij the product of the sizes.
+    # sum_j M_ij R_j, with M_ij the product of the sizes, or of two sets that of both sides.
     centred = counts.class_negative[:, sums.edge] - p * pairs
-    weighed = sizes * centred
-    by_size = sizes * (weighed.sum(axis=0) - weighed)
+    two = counts.gallery
+    ends = [(counts.class_rows, counts.class_rows)]
+    if two is not None:
+        ends = [(two.query_rows, two.gallery_rows), (two.gallery_rows, two.query_rows)]
+    by_size = np.zeros(centred.shape)
+    for own, other in ends:
+        weighed = other[:, None] * centred
+        by_size += own[:, None] * (weighed.sum(axis=0) - weighed)
     return sums.edge, sums.by_accepted - p * sums.by_pairs - p * by_size

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 
 from opiscal.measures.noise import mean_noise_by_class
 from opiscal.measures.opis import opis
-from opiscal.measures.sampling_moments import FEWEST_ROWS
+from opiscal.measures.pair_terms import FEWEST_ROWS, enough_rows
 from opiscal.measures.utility import Utility
 from opiscal.measures.utility_bias import utility_bias
 from opiscal.pairs.counts import PairCounts
@@ -104,7 +104,7 @@ def corrected_opis(
     >>> found.value_same_classes, round(found.noise, 4), round(found.corrected, 4)
     (0.0, 0.0905, -0.0905)
     """
-    enough = counts.class_rows >= FEWEST_ROWS
+    enough = enough_rows(counts)
     classes = int(np.count_nonzero(enough))
     reason = too_few_classes(counts)
     if reason is not None:
@@ -119,10 +119,13 @@ def corrected_opis(
 
 def too_few_classes(counts: PairCounts) -> str | None:
     """Why the noise of OPIS cannot be estimated; None where it can."""
-    classes = int(np.count_nonzero(counts.class_rows >= FEWEST_ROWS))
+    classes = int(np.count_nonzero(enough_rows(counts)))
     if classes >= FEWEST_CLASSES and 2 * classes >= counts.classes:
         return None
+    rows = f"{FEWEST_ROWS} rows or more"
+    if counts.gallery is not None:
+        rows = "two queries or more and two gallery rows or more"
     return (
-        f"{classes} of {counts.classes} scored classes have {FEWEST_ROWS} rows or more: the noise "
+        f"{classes} of {counts.classes} scored classes have {rows}: the noise "
         f"of OPIS is estimated from {FEWEST_CLASSES} of them at least, and from half of all"
     )

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from opiscal.measures.opis import mean_over_range
+from opiscal.measures.pair_terms import pair_terms
 from opiscal.measures.rates import Floats
 from opiscal.measures.sampling_moments import (
     CLASSES_AT_ONCE,
@@ -61,7 +62,7 @@ def noise_at_moment_edges(
     moments = sampling_moments(counts, edges, classes)
     sensitivity = moments.sensitivity
     odds = counts.negatives_of_class[classes, None] / counts.positives_of_class[classes, None]
-    shrunk = spread.shrunk(sensitivity, counts.class_rows[classes])
+    shrunk = spread.shrunk(sensitivity, pair_terms(counts, classes).rows)
     slope, slope_of_false = utility_slopes(
         sensitivity, shrunk, moments.false_accepts, odds, utility
     )

@@ -14,12 +14,9 @@ from scipy import special
 from opiscal.measures.corrected_opis import too_few_classes
 from opiscal.measures.noise import noise_at_moment_edges
 from opiscal.measures.opis import EpsAgainst, EpsRank, epsilon_opis
+from opiscal.measures.pair_terms import PairTerms, enough_rows, pair_terms
 from opiscal.measures.rates import Floats
-from opiscal.measures.sampling_moments import (
-    CLASSES_AT_ONCE,
-    FEWEST_ROWS,
-    sensitivity_spread,
-)
+from opiscal.measures.sampling_moments import CLASSES_AT_ONCE, sensitivity_spread
 from opiscal.measures.utility import Utility, precision_recall, sensitivity_specificity
 from opiscal.pairs.counts import PairCounts
 
@@ -54,9 +51,10 @@ def null_epsilon_opis(
 
     .. math:: v(n) = \frac{4 (n - 2) \, c + 2 \, b}{n (n - 1)}
 
-    the variance of a mean over pairs, where ``b`` is the variance of one pair and ``c`` the
-    covariance of two pairs with a common row. Both are common to all classes and chosen so that
-    the mean of ``v`` over the classes of four rows or more is that of their `utility_noise`.
+    (of two sets ``((q + g - 2) c + b) / (q g)``), the variance of a mean over pairs, where ``b`` is
+    the variance of one pair and ``c`` the covariance of two pairs with a common row. Both are
+    common to all classes and chosen so that the mean of ``v`` over the classes of four rows or more
+    is that of their `utility_noise`.
 
     Along the thresholds the share that rows contribute, ``4 c / n``, is one deviate a curve, since
     a row that lies apart lies apart at every threshold. The share that single pairs contribute has
@@ -118,8 +116,8 @@ def null_epsilon_opis(
     nodes = _nodes(np.asarray(distance, np.float64), np.asarray(weights, np.float64))
     mean = np.asarray(curves, dtype=np.float64).mean(axis=0)[nodes.place]
     noise = _null_noise(counts, nodes.distance, utility)
-    sizes = _SizeClasses.of(counts.class_rows)
-    laws = [_law(mean, noise, float(rows)) for rows in sizes.rows]
+    sizes = _SizeClasses.of(pair_terms(counts))
+    laws = [_law(mean, noise, *size) for size in zip(sizes.rows, sizes.alone, strict=True)]
     keep = _kept_along(noise.sensitivity)
     draws = min(_MOST_DRAWS, max(_FEWEST_DRAWS, math.ceil(_CURVES / counts.classes)))
     generator = np.random.default_rng(np.random.SeedSequence(seed))
@@ -175,9 +173,9 @@ class _NullNoise:
     sensitivity: Floats
     highest: Floats
 
-    def variance(self, rows: float) -> Floats:
-        """The variance of the utility of a class of so many rows, shape (K,)."""
-        return (4 * (rows - 2) * self.row + 2 * self.pair) / (rows * (rows - 1))
+    def variance(self, rows: float, alone: float) -> Floats:
+        """The variance of the utility of a class of so many rows, shape (K,); see `PairTerms`."""
+        return (4 / rows - 2 * alone) * self.row + alone * self.pair
 
 
 def _null_noise(counts: PairCounts, distance: Floats, utility: Utility) -> _NullNoise:
@@ -192,14 +190,12 @@ def _null_noise(counts: PairCounts, distance: Floats, utility: Utility) -> _Null
         part = slice(start, start + CLASSES_AT_ONCE)
         accepted += counts.class_positive[part][:, at].sum(axis=0)
         highest += _highest(counts, at, part, utility).sum(axis=0)
-        rows = counts.class_rows[part]
-        enough = rows >= FEWEST_ROWS
+        terms, enough = pair_terms(counts, part), enough_rows(counts, part)
         found = noise_at_moment_edges(counts, edges, utility, spread, part)
-        share = 2.0 / (rows * (rows - 1))
         noise += found.variance[enough].sum(axis=0)
-        pair += (share[:, None] * found.one_pair)[enough].sum(axis=0)
-        of_pairs += float(share[enough].sum())
-        of_rows += float((2 * (rows - 2) * share)[enough].sum())
+        pair += (terms.alone[:, None] * found.one_pair)[enough].sum(axis=0)
+        of_pairs += float(terms.alone[enough].sum())
+        of_rows += float(terms.shared[enough].sum())
 
     def between(values: Floats) -> Floats:
         return np.interp(distance, known[edges], values)
@@ -244,10 +240,10 @@ class _Law:
     quantiles: Floats
 
 
-def _law(mean: Floats, noise: _NullNoise, rows: float) -> _Law:
+def _law(mean: Floats, noise: _NullNoise, rows: float, alone: float) -> _Law:
     highest = np.maximum(noise.highest, mean)
     room = mean * (highest - mean)
-    variance = np.minimum(noise.variance(rows), _MOST_VARIANCE * room)
+    variance = np.minimum(noise.variance(rows, alone), _MOST_VARIANCE * room)
     rows_part = np.divide(
         4 * noise.row / rows, variance, out=np.ones(mean.size), where=variance > 0
     )
@@ -268,18 +264,23 @@ def _law(mean: Floats, noise: _NullNoise, rows: float) -> _Law:
 
 @dataclass(frozen=True, slots=True)
 class _SizeClasses:
-    """Classes of one size, or of nearly one: their typical rows and which they are."""
+    """Classes of one size, or of nearly one: their typical rows and which they are.
+
+    `rows` and `alone` are those of `PairTerms`.
+    """
 
     rows: Floats
+    alone: Floats
     members: tuple[NDArray[np.int64], ...]
 
     @classmethod
-    def of(cls, class_rows: NDArray[np.int64]) -> "_SizeClasses":
-        sizes = np.unique(class_rows)
+    def of(cls, terms: PairTerms) -> "_SizeClasses":
+        sizes = np.unique(terms.rows)
         if sizes.size > _SIZES:
             sizes = np.geomspace(sizes[0], sizes[-1] + 1.0, _SIZES + 1)[:-1]
-        kind = np.searchsorted(sizes, class_rows, side="right") - 1
+        kind = np.searchsorted(sizes, terms.rows, side="right") - 1
         groups = [np.flatnonzero(kind == k) for k in range(sizes.size)]
         members = tuple(group for group in groups if group.size)
-        typical = [1.0 / np.mean(1.0 / class_rows[group]) for group in members]
-        return cls(np.array(typical), members)
+        typical = [1.0 / np.mean(1.0 / terms.rows[group]) for group in members]
+        alone = [np.mean(terms.alone[group]) for group in members]
+        return cls(np.array(typical), np.array(alone), members)

@@ -8,6 +8,7 @@ import numpy as np
 
 from opiscal.data.embedding_set import Metric
 from opiscal.errors import UsageError
+from opiscal.measures.identification import identification_rates
 from opiscal.measures.rate_intervals import RateIntervals
 from opiscal.measures.rates import Floats, RateCurve, class_counts_at
 from opiscal.measures.utility import Utility, class_utility, mean_utility
@@ -46,6 +47,9 @@ class OperatingPoint:
     exact_at_threshold : bool
         Whether every number was counted at this very threshold; False where the utility or a rate
         was interpolated between edges.
+    fpir, fnir : float or None
+        Rank-1 identification of queries against a gallery; None for one set, and FPIR where every
+        query has a gallery row of its class.
     """
 
     criterion: Criterion
@@ -63,6 +67,8 @@ class OperatingPoint:
     supported: bool
     guaranteed: bool
     exact_at_threshold: bool
+    fpir: float | None = None
+    fnir: float | None = None
 
 
 def edge_for_far(curve: RateCurve, far: float) -> int | None:
@@ -147,6 +153,7 @@ def operating_point(
     at = np.array([distance])
     exact = bool(class_counts_at(counts, at, slice(0, 1)).exact[0])
     between = None if intervals is None else intervals.at(distance)
+    identified = identification_rates(counts, distance)
     return OperatingPoint(
         criterion=criterion,
         target=target,
@@ -160,6 +167,8 @@ def operating_point(
         supported=supported,
         guaranteed=guaranteed,
         exact_at_threshold=exact and curve.edge_at(distance) is not None,
+        fpir=None if identified is None else identified.fpir,
+        fnir=None if identified is None else identified.fnir,
     )
 
 

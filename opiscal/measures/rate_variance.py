@@ -11,6 +11,7 @@ from opiscal.measures.class_influence import (
     class_rates,
 )
 from opiscal.measures.class_pairs import class_pair_part
+from opiscal.measures.pair_terms import pair_terms
 from opiscal.measures.rate_shape import NORMAL, RateShape, rate_shape
 from opiscal.measures.rates import Floats, Pool, rate_curve
 from opiscal.pairs.counts import PairCounts
@@ -80,7 +81,8 @@ def rate_variance(counts: PairCounts, rate: Rate, pool: Pool = "pairs") -> RateV
     pairs of their squared centred counts (`class_pairs`). Where ``S`` is not known, and for a mean
     over classes, the first two are replaced by ``sum R_i^2``, which is larger than either.
 
-    A row of no scored class (a class of one row, a distractor) has no counts of its own. It is
+    A row of no scored class (a class of one row, a distractor; of two sets a class on one side
+    alone, as a whole) has no counts of its own. It is
     taken to scatter as the rows of the scored classes do, one by one, at the moment edges, and all
     of them to be off by as much as their common rate is. Distractors of one unknown class would
     scatter more.
@@ -130,7 +132,9 @@ def rate_variance(counts: PairCounts, rate: Rate, pool: Pool = "pairs") -> RateV
     variance = np.maximum(whole, spread / influence.pairs)
     accepted = counts.pool_negative if rate == "far" else counts.pool_positive
     at_edges = accepted[counts.class_edge]
-    fewest = np.minimum(at_edges, accepted[-1] - at_edges)
+    distinct = counts.distinct_negative if rate == "far" else counts.distinct_positive
+    # The more, the surer; but not where pairs of two sets are met twice.
+    fewest = np.minimum(at_edges, accepted[-1] - at_edges) * (distinct / accepted[-1])
     sure = np.flatnonzero((fewest >= FEWEST_FOR_VARIANCE) & (spread > 0))
     at, effect, shape = counts.class_distance, np.full(p.size, np.inf), NORMAL
     if sure.size:
@@ -143,11 +147,13 @@ def rate_variance(counts: PairCounts, rate: Rate, pool: Pool = "pairs") -> RateV
 
 def _row_scatter(counts: PairCounts, p: Floats) -> Floats:
     """Mean square of ``rate - p`` of a row of no scored class, at the class edges."""
-    others = (counts.rows - counts.class_rows)[:, None].astype(np.float64)
     moment, sizes = counts.moment_edge, counts.class_rows
-    at = p[moment]
-    rows = counts.negative_squares / others**2 + sizes[:, None] * at**2
-    rows -= 2.0 * at * counts.class_negative[:, moment] / others
+    at, negatives = p[moment], counts.negatives_of_class[:, None].astype(np.float64)
+    # Of two sets rows have more negatives on one side than on the other, and count by them.
+    of_rows = negatives**2 / pair_terms(counts).negative_rows[:, None]
+    rows = counts.negative_squares / of_rows + at**2
+    rows -= 2.0 * at * counts.class_negative[:, moment] / negatives
+    rows *= sizes[:, None]
     # Rows scatter more than the means of their classes: by how much is known at the moment edges.
     of_classes = np.zeros(p.size)
     for part, rates in class_rates(counts, "far"):
@@ -160,6 +166,6 @@ def _row_scatter(counts: PairCounts, p: Floats) -> Floats:
     # Of every pair with an end in a scored class that end is in a class row; the rest are these.
     ends = 2.0 * counts.negative - counts.negatives_of_class.sum()
     accepted = 2.0 * counts.pool_negative[counts.class_edge] - counts.class_negative.sum(axis=0)
-    bias = accepted / ends - p
+    bias = accepted / ends - p if ends > 0 else np.zeros(p.size)
     scatter = np.maximum(times, 1.0) * of_classes / sizes.sum()
     return np.asarray(np.minimum(scatter, p * (1.0 - p)) + bias**2)

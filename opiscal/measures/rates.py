@@ -81,8 +81,8 @@ def rate_curve(counts: PairCounts, pool: Pool = "pairs") -> RateCurve:
             distance=counts.distance,
             far=counts.pool_negative / counts.negative,
             frr=(counts.positive - counts.pool_positive) / counts.positive,
-            positive=counts.positive,
-            negative=counts.negative,
+            positive=counts.distinct_positive,
+            negative=counts.distinct_negative,
         )
     far = np.zeros(counts.class_edge.size)
     frr = np.zeros(counts.class_edge.size)
@@ -97,8 +97,8 @@ def rate_curve(counts: PairCounts, pool: Pool = "pairs") -> RateCurve:
         distance=counts.class_distance,
         far=far / counts.classes,
         frr=frr / counts.classes,
-        positive=counts.positive,
-        negative=counts.negative,
+        positive=counts.distinct_positive,
+        negative=counts.distinct_negative,
     )
 
 

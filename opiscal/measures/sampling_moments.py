@@ -5,11 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from opiscal.measures.pair_terms import enough_rows, pair_terms
 from opiscal.measures.rates import Floats
 from opiscal.pairs.counts import PairCounts
-
-FEWEST_ROWS = 4
-"""Rows a class needs: two pairs without a common row."""
 
 # Classes that are worked out at a time, so that temporaries stay small.
 CLASSES_AT_ONCE = 512
@@ -55,7 +53,8 @@ def sampling_moments(
         \widehat{Cov}(sens, FAR) &= \frac{P \sum_j n_j}{M n N}
             - \frac{P \sum_j n_j - \sum_j p_j n_j}{M (n - 2) N}
 
-    The rows outside the class are taken as given.
+    The rows outside the class are taken as given. Of two sets the rows are those of both, and the
+    numbers of pairs without a common row are those of `pair_terms`.
 
     Parameters
     ----------
@@ -75,30 +74,30 @@ def sampling_moments(
     Mathematical Statistics 19, 1948, doi:10.1214/aoms/1177730196.
     """
     at = counts.moment_edge[edges]
-    rows = counts.class_rows[classes, None].astype(np.float64)
-    others = counts.rows - rows
-    positives = rows * (rows - 1) / 2
+    terms = pair_terms(counts, classes)
     accepted = counts.class_positive[classes][:, at].astype(np.float64)
     false = counts.class_negative[classes][:, at].astype(np.float64)
-    shared = counts.positive_squares[classes][:, edges] - 2 * accepted
-    disjoint = positives**2 - rows * (rows - 1) * (rows - 2) - positives
-    defined = rows >= FEWEST_ROWS
+    # A pair shares both rows with itself, and is in the squares of both.
+    same = terms.same[:, None] * accepted
+    apart = accepted**2 - counts.positive_squares[classes][:, edges] + same
+    defined = enough_rows(counts, classes)[:, None]
     nan = np.full(accepted.shape, np.nan)
 
     def share(part: Floats, whole: Floats) -> Floats:
-        result: Floats = np.divide(part, whole, out=nan.copy(), where=defined)
+        result: Floats = np.divide(part, whole[:, None], out=nan.copy(), where=defined)
         return result
 
-    sensitivity = accepted / positives
-    rate = false / (rows * others)
-    between = counts.negative_squares[classes][:, edges] - false * false / rows
-    apart = accepted * false - counts.products[classes][:, edges]
+    sensitivity = accepted / counts.positives_of_class[classes, None]
+    rate = false / counts.negatives_of_class[classes, None]
+    own = false * false / terms.negative_rows[:, None]
+    between = counts.negative_squares[classes][:, edges] - own
+    mixed = accepted * false - counts.products[classes][:, edges]
     return SamplingMoments(
         sensitivity=sensitivity,
         false_accepts=rate,
-        sensitivity_variance=sensitivity**2 - share(accepted**2 - shared - accepted, disjoint),
-        false_accepts_variance=share(between, rows * (rows - 1) * others**2),
-        covariance=sensitivity * rate - share(apart, positives * (rows - 2) * others),
+        sensitivity_variance=sensitivity**2 - share(apart, terms.disjoint),
+        false_accepts_variance=share(between, terms.disjoint_negative),
+        covariance=sensitivity * rate - share(mixed, terms.disjoint_mixed),
     )
 
 
@@ -121,8 +120,8 @@ class SensitivitySpread:
     variance: Floats
     noise: Floats
 
-    def shrunk(self, sensitivity: Floats, rows: NDArray[np.integer]) -> Floats:
-        """Counted sensitivities of classes of so many rows, moved towards the mean.
+    def shrunk(self, sensitivity: Floats, rows: Floats) -> Floats:
+        """Counted sensitivities of classes of so many `PairTerms.rows`, moved towards the mean.
 
         They then spread as the true ones do; a class of few rows is moved more. Shapes (t, e) and
         (t,) to (t, e).
@@ -137,7 +136,7 @@ def sensitivity_spread(counts: PairCounts, edges: NDArray[np.integer]) -> Sensit
     """The spread of the classes' sensitivities at some moment edges; NaN without a class of four
     rows.
     """
-    enough = counts.class_rows >= FEWEST_ROWS
+    enough = enough_rows(counts)
     classes = np.count_nonzero(enough)
     if classes == 0:
         return SensitivitySpread(*(np.full(edges.size, np.nan) for _ in range(3)))
@@ -156,5 +155,5 @@ def sensitivity_spread(counts: PairCounts, edges: NDArray[np.integer]) -> Sensit
     return SensitivitySpread(
         mean=counted.mean(axis=0),
         variance=np.maximum(spread - sampling, 0.0),
-        noise=sampling / np.mean(1.0 / counts.class_rows[enough]),
+        noise=sampling / np.mean(1.0 / pair_terms(counts).rows[enough]),
     )

@@ -5,12 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from opiscal.measures.pair_terms import PairTerms, enough_rows, pair_terms
 from opiscal.measures.rates import Floats
-from opiscal.measures.sampling_moments import (
-    CLASSES_AT_ONCE,
-    FEWEST_ROWS,
-    sampling_moments,
-)
+from opiscal.measures.sampling_moments import CLASSES_AT_ONCE, sampling_moments
 from opiscal.measures.utility import Utility
 from opiscal.pairs.counts import PairCounts
 
@@ -45,10 +42,11 @@ def utility_bias(
     .. math:: Var(\hat s) = s (1 - s) \kappa(n), \qquad
               \kappa(n) = \frac{2 + 4 (n - 2) \rho}{n (n - 1)}
 
-    the variance of a mean over pairs of rows, of which two that share a row have correlation
-    :math:`\rho`. That is estimated from the sampling variances of the classes of four rows or more
-    (`sampling_moments`), and the true sensitivities are the measured ones, shrunk to their true
-    spread. Mean utility under the beta law is that at two points with the same three moments.
+    (of two sets ``(1 + (q + g - 2) rho) / (q g)``), the variance of a mean over pairs of rows, of
+    which two that share a row have correlation :math:`\rho`. That is estimated from the sampling
+    variances of the classes of four rows or more (`sampling_moments`), and the true sensitivities
+    are the measured ones, shrunk to their true spread. Mean utility under the beta law is that at
+    two points with the same three moments.
 
     Parameters
     ----------
@@ -78,7 +76,7 @@ def utility_bias(
     >>> -0.05 < bias.mean < 0 < bias.spread < 0.01
     True
     """
-    enough = counts.class_rows >= FEWEST_ROWS
+    enough = enough_rows(counts)
     if not enough.any():
         return UtilityBias(0.0, 0.0)
     known = counts.moment_distance
@@ -94,7 +92,7 @@ def utility_bias(
         positives = counts.positives_of_class[part, None].astype(np.float64)
         negatives = counts.negatives_of_class[part, None].astype(np.float64)
         false = counts.class_negative[part][:, at] / negatives
-        kappa = law.kappa(counts.class_rows[part])
+        kappa = law.kappa(pair_terms(counts, part))
         sens = law.shrunk(counts.class_positive[part][:, at] / positives, kappa)
         true = _utility_of(sens, false, negatives / positives, utility)
         expected = np.zeros(true.shape)
@@ -158,15 +156,16 @@ class _SensitivityLaw:
         sums = np.zeros((6, edges.size))
         for start in range(0, counts.classes, CLASSES_AT_ONCE):
             part = slice(start, start + CLASSES_AT_ONCE)
-            mine = counts.class_rows[part] >= FEWEST_ROWS
+            mine = enough_rows(counts, part)
             moments = sampling_moments(counts, edges, part)
             sens, scatter = moments.sensitivity[mine], moments.sensitivity_variance[mine]
             # Unbiased too: what a single pair scatters by.
             pair = sens * (1.0 - sens) + scatter
-            alone, shared = _pair_terms(counts.class_rows[part][mine])
+            pairs = pair_terms(counts, part)
+            alone, shared = pairs.alone[mine, None], pairs.shared[mine, None]
             terms = (sens, sens**2, scatter, pair, pair * alone, pair * shared)
             sums += [term.sum(axis=0) for term in terms]
-        many = np.count_nonzero(counts.class_rows >= FEWEST_ROWS)
+        many = np.count_nonzero(enough_rows(counts))
         mean, square, scatter, pair = sums[:4] / many
         left = sums[2] - sums[4]
         found = np.divide(left, sums[5], out=np.zeros(edges.size), where=sums[5] > 0)
@@ -174,22 +173,12 @@ class _SensitivityLaw:
         spread = (square - mean**2) * many / max(many - 1, 1) - scatter
         return cls(mean, np.maximum(spread, 0.0), np.maximum(pair, 0.0), np.clip(found, 0.0, 0.5))
 
-    def kappa(self, rows: NDArray[np.integer]) -> Floats:
+    def kappa(self, terms: PairTerms) -> Floats:
         """Scatter of the sensitivity of classes, as a part of ``s (1 - s)``; shape (t, e)."""
-        alone, shared = _pair_terms(rows)
-        return np.asarray(alone + shared * self.correlation)
+        return np.asarray(terms.alone[:, None] + terms.shared[:, None] * self.correlation)
 
     def shrunk(self, sensitivity: Floats, kappa: Floats) -> Floats:
         """Measured sensitivities moved towards their mean, so that they spread as the true do."""
         whole = self.variance + kappa * self.pair
         kept = np.divide(self.variance, whole, out=np.ones(whole.shape), where=whole > 0)
         return np.clip(self.mean + np.sqrt(kept) * (sensitivity - self.mean), 0.0, 1.0)
-
-
-def _pair_terms(rows: NDArray[np.integer]) -> tuple[Floats, Floats]:
-    """Variance of a mean over the pairs of so many rows: of pairs alone, and of those sharing one.
-
-    Shapes (t, 1); times ``s (1 - s)``, the second times their correlation too.
-    """
-    n = rows.astype(np.float64)[:, None]
-    return 2.0 / (n * (n - 1.0)), 4.0 * (n - 2.0) / (n * (n - 1.0))

@@ -14,7 +14,8 @@ TILE_ROWS, TILE_COLS = 1024, 512
 
 # Positives are few, in few stretches of rows: smaller blocks share them out evenly.
 _POSITIVE_SHARE, _POSITIVES_LEAST = 3, 256
-_FEWEST_MEAN_ROWS = 4
+FEWEST_MEAN_ROWS = 4
+"""Rows a class from which on squares of class pairs are summed up."""
 # With more classes what is worked out from their single pairs hardly matters, and takes memory.
 _MOST_CLASSES_BY_PAIR = 700
 
@@ -137,7 +138,7 @@ def sums_class_pairs(classes: ClassOrder) -> bool:
     rows would take a sixth longer.
     """
     sizes = classes.class_rows
-    if sizes.size == 0 or sizes.mean() < _FEWEST_MEAN_ROWS:
+    if sizes.size == 0 or sizes.mean() < FEWEST_MEAN_ROWS:
         return False
     return keeps_class_pairs(classes) or bool(sizes.max() <= TILE_COLS)
 

@@ -49,6 +49,46 @@ class ClassPairSums:
 
 
 @dataclass(frozen=True, slots=True)
+class GalleryCounts:
+    """What counts of queries against a gallery have beside those of one set.
+
+    Attributes
+    ----------
+    queries, gallery : int
+        Rows of the two sides.
+    query_rows, gallery_rows, shared_rows : int64 arrays of shape (T,)
+        Rows of each class among the queries and in the gallery, and items that are in both, once
+        in each: these make no pair with themselves.
+    other_classes : int64 array of shape (kinds, 4)
+        Of the classes that are not scored, each distractor being one: query rows, gallery rows,
+        whether it is a distractor, and how many such classes there are.
+    known, unknown : int
+        Queries that have a positive pair, and those that have none.
+    identified : int64 array of shape (E,)
+        Of the known ones those whose nearest gallery row is of their class and accepted.
+    false_positive : int64 array of shape (E,)
+        Of the unknown ones those that have an accepted gallery row.
+    """
+
+    queries: int
+    gallery: int
+    query_rows: Counts
+    gallery_rows: Counts
+    shared_rows: Counts
+    other_classes: Counts
+    known: int
+    unknown: int
+    identified: Counts
+    false_positive: Counts
+
+    @property
+    def most_pairs_of_class(self) -> int:
+        """No class has more pairs of a kind."""
+        ends = self.query_rows * self.gallery + self.gallery_rows * self.queries
+        return int(ends.max(initial=0))
+
+
+@dataclass(frozen=True, slots=True)
 class Sampling:
     """What sampling adds to the scatter of counts that were estimated from a sample of pairs.
 
@@ -80,10 +120,12 @@ class PairCounts:
     ----------
     metric : "cosine" or "l2"
     rows, distractors : int
-        Rows that were paired, and how many of them belong to no class.
+        Rows that were paired, and how many of them belong to no class. Of two sets those of both,
+        an item that is in both once.
     labels : tuple, length T
-        The scored classes (two rows or more), in order.
+        The scored classes (two rows or more; of two sets those with a positive pair), in order.
     class_rows : int64 array of shape (T,)
+        Of two sets the rows of both, an item that is in both once.
     distance : float64 array of shape (E,)
         The pool edges.
     class_edge : int64 array of shape (C,)
@@ -91,19 +133,24 @@ class PairCounts:
     moment_edge : int64 array of shape (K,)
         Which class edges are moment edges.
     pool_positive, pool_negative : int64 arrays of shape (E,)
-        Accepted pairs, every unordered pair once.
+        Accepted pairs, every unordered pair once; of two sets every query with every gallery row.
     class_positive, class_negative : int32 or int64 arrays of shape (T, C)
         Accepted pairs of each class; a negative pair stands in the rows of both its classes.
     positive_squares, negative_squares, products : int64 arrays of shape (T, K)
         Sums over the rows of a class of ``p^2``, ``n^2`` and ``p n``, where ``p`` and ``n`` are the
-        accepted positives and negatives of the row.
+        accepted positives and negatives of the row. Of two sets over the rows of both; the pairs
+        of an item that is in both are those of its two rows together.
     class_pairs : ClassPairSums, optional
         None where a class has more than 512 rows (of up to 700 classes: 1,024), or classes have
-        fewer than four on the average.
+        fewer than four on the average; for two sets also with more than 700 classes, or where a
+        class that is not scored has more than 512 rows or is on both sides, or an item has a class
+        on each side.
     sampling : Sampling, optional
         Where the counts are estimates.
     within_groups : tuple of (group, PairCounts)
         The same for the pairs with both ends in one group, on the same edges. Empty without groups.
+    gallery : GalleryCounts, optional
+        For pairs of queries with gallery rows; None for the pairs of one set.
     """
 
     metric: Metric
@@ -124,6 +171,7 @@ class PairCounts:
     class_pairs: ClassPairSums | None = None
     sampling: Sampling | None = None
     within_groups: "tuple[tuple[Label, PairCounts], ...]" = ()
+    gallery: GalleryCounts | None = None
 
     @property
     def classes(self) -> int:
@@ -141,13 +189,45 @@ class PairCounts:
         return int(self.pool_negative[-1])
 
     @property
+    def distinct_positive(self) -> int:
+        """Positive pairs; of two sets as many as are worth the same, none being met twice.
+
+        Two items that are both in both sets make two pairs, which are one.
+        """
+        if self.gallery is None:
+            return self.positive
+        shared = self.gallery.shared_rows
+        return _met_once(self.positive, int((shared * (shared - 1)).sum()))
+
+    @property
+    def distinct_negative(self) -> int:
+        """Negative pairs, likewise."""
+        if self.gallery is None:
+            return self.negative
+        scored = self.gallery.shared_rows
+        shared = self.gallery.queries + self.gallery.gallery - self.rows
+        # Of another class only one item can be in both sets: two would make a positive pair.
+        of_class = int((scored**2).sum()) + shared - int(scored.sum())
+        return _met_once(self.negative, shared**2 - of_class)
+
+    @property
     def positives_of_class(self) -> Counts:
-        """Positive pairs of each class, ``n (n - 1) / 2``; shape (T,)."""
+        """Positive pairs of each class, ``n (n - 1) / 2``; shape (T,).
+
+        Of two sets ``q g`` less the pairs of an item with itself.
+        """
+        if self.gallery is not None:
+            return self.class_positive[:, -1].astype(np.int64)
         return self.class_rows * (self.class_rows - 1) // 2
 
     @property
     def negatives_of_class(self) -> Counts:
-        """Negative pairs of each class, ``n (N - n)``; shape (T,)."""
+        """Negative pairs of each class, ``n (N - n)``; shape (T,).
+
+        Of two sets ``q (G - g) + g (Q - q)``, less the pairs of an item with itself.
+        """
+        if self.gallery is not None:
+            return self.class_negative[:, -1].astype(np.int64)
         return self.class_rows * (self.rows - self.class_rows)
 
     @property
@@ -163,6 +243,11 @@ class PairCounts:
     def moment_distance(self) -> NDArray[np.float64]:
         """Distances of the moment edges; shape (K,)."""
         return self.class_distance[self.moment_edge]
+
+
+def _met_once(pairs: int, twice: int) -> int:
+    """How many independent pairs are worth some of which so many are each other's double."""
+    return round(pairs**2 / (pairs + twice)) if pairs else 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 
 from opiscal.data.embedding_set import Label, Metric
 from opiscal.errors import InputError, UsageError
-from opiscal.pairs.counts import ClassPairSums, PairCounts
+from opiscal.pairs.counts import ClassPairSums, GalleryCounts, PairCounts
 from opiscal.pairs.sampled_counts import SampledCounts
 
 FORMAT = "opiscal pair counts"
-VERSION = 3
+VERSION = 4
 
 # Kept as they are; the counts of a group are on the edges of the whole.
 _EDGE_ARRAYS = ("distance", "class_edge", "moment_edge")
@@ -32,6 +32,10 @@ _POOL_ARRAYS = ("pool_positive", "pool_negative")
 _CLASS_ARRAYS = ("class_positive", "class_negative")
 _MOMENT_ARRAYS = ("positive_squares", "negative_squares", "products")
 _CLASS_PAIR_ARRAYS = ("squares", "products", "by_accepted", "by_pairs")
+# Of two sets: by class, by kind of other classes, and by pool edge; and what is kept as numbers.
+_GALLERY_ROWS = ("query_rows", "gallery_rows", "shared_rows")
+_GALLERY_RISING = ("identified", "false_positive")
+_GALLERY_NUMBERS = ("queries", "gallery", "known", "unknown")
 _RISING_ARRAYS = (*_POOL_ARRAYS, *_CLASS_ARRAYS, *_MOMENT_ARRAYS)
 # Of a sample of pairs in their place; those of a class and class edge are the first three.
 _PLAIN_STRATA = ("class_columns", "positive_rows")
@@ -157,6 +161,9 @@ def _header(counts: PairCounts) -> dict[str, Any]:
         "distractors": counts.distractors,
         "columns": None if counts.sampling is None else counts.sampling.strata.columns,
         "class_pairs": [] if counts.class_pairs is None else _class_pair_arrays(counts.class_pairs),
+        "gallery": None
+        if counts.gallery is None
+        else {name: getattr(counts.gallery, name) for name in _GALLERY_NUMBERS},
     }
 
 
@@ -191,6 +198,11 @@ def _write_record(
         _write(archive, prefix + "class_pair_edge", sums.edge)
         for name in _class_pair_arrays(sums):
             _write(archive, prefix + "class_pair_" + name, _steps(getattr(sums, name), name))
+    if (two := counts.gallery) is not None:
+        for name in (*_GALLERY_ROWS, "other_classes"):
+            _write(archive, prefix + name, getattr(two, name))
+        for name in _GALLERY_RISING:
+            _write(archive, prefix + name, _steps(getattr(two, name), name))
 
 
 def _write_json(archive: zipfile.ZipFile, name: str, value: Any) -> None:
@@ -291,8 +303,11 @@ def _read_record(
         _wrong(f"metric {header['metric']!r}")
     if class_rows.shape != (len(labels),):
         _wrong(f"{len(labels)} labels and sizes of shape {class_rows.shape}")
-    # The same rule as that of `Tally.empty`.
+    gallery = _read_gallery(archive, prefix, header["gallery"], class_rows, edges["distance"])
+    # The same rules as those of `Tally.empty` and `BetweenTally.empty`.
     most = int((class_rows * np.maximum(class_rows, rows - class_rows)).max(initial=0))
+    if gallery is not None:
+        most = gallery.most_pairs_of_class
     class_type = np.int32 if most < np.iinfo(np.int32).max else np.int64
     by_class: tuple[int, ...]
     pool, by_class = (edges["distance"].size,), (len(labels), edges["class_edge"].size)
@@ -336,9 +351,36 @@ def _read_record(
         class_rows=class_rows,
         class_pairs=_read_class_pairs(archive, prefix, header["class_pairs"], len(labels)),
         within_groups=groups,
-        **edges,
+        gallery=gallery,
+        distance=edges["distance"],
+        class_edge=edges["class_edge"],
+        moment_edge=edges["moment_edge"],
         **arrays,
     )
+
+
+def _read_gallery(
+    archive: zipfile.ZipFile,
+    prefix: str,
+    numbers: dict[str, int] | None,
+    class_rows: NDArray[Any],
+    distance: NDArray[Any],
+) -> GalleryCounts | None:
+    if numbers is None:
+        return None
+    arrays = {name: _read(archive, prefix + name) for name in (*_GALLERY_ROWS, "other_classes")}
+    for name in _GALLERY_ROWS:
+        if arrays[name].shape != class_rows.shape:
+            _wrong(f"{name} of shape {arrays[name].shape}, not {class_rows.shape}")
+    if arrays["other_classes"].shape[1:] != (4,):
+        _wrong(f"other classes of shape {arrays['other_classes'].shape}")
+    for name in _GALLERY_RISING:
+        steps = _read(archive, prefix + name)
+        if steps.shape != distance.shape or steps.dtype.kind != "u":
+            _wrong(f"{name} of shape {steps.shape} and type {steps.dtype}, not {distance.shape}")
+        arrays[name] = np.cumsum(steps, dtype=np.int64)
+    known = {name: int(numbers[name]) for name in _GALLERY_NUMBERS}
+    return GalleryCounts(**known, **arrays)  # type: ignore[arg-type]  # numbers, then arrays
 
 
 def _rising(

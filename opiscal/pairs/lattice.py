@@ -130,7 +130,12 @@ def _first_at_or_above(ascending: NDArray[np.int64]) -> NDArray[np.uint16]:
     return np.repeat(np.arange(ascending.size, dtype=np.uint16), np.diff(ascending, prepend=-1))
 
 
-def fit_lattice(rows: SortedRows, seed: int, asked: AskedRange | None = None) -> Lattice:
+def fit_lattice(
+    rows: SortedRows,
+    seed: int,
+    asked: AskedRange | None = None,
+    sample: PairSample | None = None,
+) -> Lattice:
     """Place pool, class and moment edges from a seeded sample of pairs.
 
     Parameters
@@ -140,12 +145,14 @@ def fit_lattice(rows: SortedRows, seed: int, asked: AskedRange | None = None) ->
     asked : AskedRange, optional
         A calibration range other than the default one, for which class edges are to be dense too.
         Distances are those of the set.
+    sample : PairSample, optional
+        Of the pairs that will be counted, where these are not the pairs of a set.
 
     Returns
     -------
     Lattice
     """
-    sample = sample_pairs(rows, seed)
+    sample = sample or sample_pairs(rows, seed)
     if asked is not None and asked.kind == "distance":
         asked = AskedRange("distance", asked.low / rows.scale, asked.high / rows.scale)
     return place_edges(sample, fit_key_grid(rows, central(sample)), asked, rows.scale)

@@ -19,7 +19,7 @@ from opiscal.pairs.kernel.ranks import RECALL_CAP, reach_of
 from opiscal.pairs.kernel.records import Nearest, Ranks, Side
 from opiscal.pairs.tally import Tally
 
-_DIAGONAL_ROWS = 128
+DIAGONAL_ROWS = 128
 # Rows of a class from which on pairs are counted by class pair: the histogram of a class pair is
 # shared out to both when its pairs are counted, which must not cost more than the pairs.
 _CLASS_PAIR_ROWS = 10
@@ -30,12 +30,12 @@ def count_negatives(block: Block, counting: BlockCounting, space: Workspace) -> 
     classes, tally = counting.rows.classes, counting.tally
     r0, r1, c0, c1 = block.row_start, block.row_stop, block.col_start, block.col_stop
     slots = (class_slots(counting.class_index[r0:r1]), class_slots(counting.class_index[c0:c1]))
-    by_class_pair = _by_class_pair(*slots, space.room.histogram.shape[0])
+    by_class_pair = counts_by_class_pair(*slots, space.room.histogram.shape[0])
     # Counts of few rows fit in two bytes: half as much to move between the caches.
     short = not by_class_pair and max(part.largest for part in slots) * (r1 - r0) < 2**16
     short = short and max(part.largest for part in slots) * (c1 - c0) < 2**16
-    row_side = _NegativeSide(counting, r0, r1, slots[0], space.row_counts, short)
-    col_side = _NegativeSide(counting, c0, c1, slots[1], space.col_counts, short)
+    row_side = NegativeSide(counting, r0, r1, slots[0], space.row_counts, short)
+    col_side = NegativeSide(counting, c0, c1, slots[1], space.col_counts, short)
     pool, class_pairs = counting.pool(), counting.class_pairs(counting.class_pairs_wanted)
     first_col = np.maximum(classes.stop[r0:r1] - c0, 0)
     tally_negatives(
@@ -61,7 +61,7 @@ def count_negatives(block: Block, counting: BlockCounting, space: Workspace) -> 
         col_side.move(tally, counted_of_cols)
 
 
-def _by_class_pair(rows: ClassSlots, cols: ClassSlots, histograms: int) -> bool:
+def counts_by_class_pair(rows: ClassSlots, cols: ClassSlots, histograms: int) -> bool:
     """Whether classes have rows enough to count by class pair."""
     if rows.slot.size * cols.slot.size < _CLASS_PAIR_ROWS**2 * rows.count * cols.count:
         return False
@@ -99,7 +99,7 @@ def negative_tiles(
             # them. About the diagonal, where a tile holds pairs that are not its own, it is flat.
             last = top + int(np.searchsorted(first_col[top:bottom], right))
             above = min(max(top, left - ahead), last)
-            flat = cut_between_classes(ends_of_rows, above, last, _DIAGONAL_ROWS, whole=True)
+            flat = cut_between_classes(ends_of_rows, above, last, DIAGONAL_ROWS, whole=True)
             cuts = [top, *flat] if above > top else flat
             tiles += [
                 (start, stop, max(left, int(first_col[start])), right)
@@ -109,7 +109,7 @@ def negative_tiles(
     return np.array(tiles, np.int64).reshape(-1, 4)
 
 
-class _NegativeSide:
+class NegativeSide:
     """What a block of negatives counts for its rows, or for its columns."""
 
     def __init__(

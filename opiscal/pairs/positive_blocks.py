@@ -27,7 +27,7 @@ def count_positives(block: Block, counting: BlockCounting, space: Workspace) -> 
     stop_col = np.maximum(np.minimum(classes.stop[r0:r1], c1) - c0, 0)
     first_col = np.clip(np.arange(r0 + 1, r1 + 1) - c0, 0, c1 - c0)
     tally_positives(
-        _tiles(classes.stop[r0:r1] - classes.start[r0:r1], first_col, stop_col),
+        positive_tiles(classes.stop[r0:r1] - classes.start[r0:r1], first_col, stop_col),
         first_col,
         stop_col,
         row_side,
@@ -49,7 +49,7 @@ def count_positives(block: Block, counting: BlockCounting, space: Workspace) -> 
         tally.offer_best(np.arange(c0, c1), col_side.nearest.best, col_side.nearest.order)
 
 
-def _tiles(
+def positive_tiles(
     class_rows: NDArray[np.int64], first_col: NDArray[np.int64], stop_col: NDArray[np.int64]
 ) -> NDArray[np.int64]:
     """The tiles of a block that hold positives, each as rows from and to, columns from and to."""

@@ -162,21 +162,30 @@ class SortedRows:
 
 
 def sort_rows(
-    embeddings: EmbeddingSet, threads: int | None = None, *, in_place: bool = False
+    embeddings: EmbeddingSet,
+    threads: int | None = None,
+    *,
+    in_place: bool = False,
+    classes: ClassOrder | None = None,
+    typical: NDArray[np.int64] | None = None,
 ) -> SortedRows:
-    """Put the rows of a set into class order.
+    """Put the rows of a set into class order, or into another one that is given.
 
     The coordinate-wise median of some rows is subtracted, which changes no distance and spares
     float32 the rounding of a part that all rows share; under ``l2`` all is divided by a power of
-    two, so that no square overflows. Both are exact for small integers and powers of two.
+    two, so that no square overflows. Both are exact for small integers and powers of two. The
+    median is that of the `typical` rows, where these are named.
 
     With `in_place` the rows are moved within the matrix of the set, so that there is one matrix and
     not two: the set is used up, and its vectors are no longer those of its labels.
     """
-    classes = class_order(embeddings.class_of_row)
+    classes = classes or class_order(embeddings.class_of_row)
     given = embeddings.vectors
     # An odd number of rows: the median is then a value of the data, and integers stay integers.
-    some = given[:: max(1, len(given) // _MEDIAN_ROWS)]
+    if typical is None:
+        some = given[:: max(1, len(given) // _MEDIAN_ROWS)]
+    else:
+        some = given[typical[:: max(1, len(typical) // _MEDIAN_ROWS)]]
     columns = np.ascontiguousarray(some[: len(some) - 1 + len(some) % 2].T)
     centre = np.median(columns, axis=1)
     scale = 1.0

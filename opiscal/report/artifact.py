@@ -53,6 +53,8 @@ def threshold_artifact(
         "far_ci": None if point.far_ci is None else list(point.far_ci),
         "frr_ci": None if point.frr_ci is None else list(point.frr_ci),
         "distance_ci": None if point.distance_ci is None else list(point.distance_ci),
+        "fpir": point.fpir,
+        "fnir": point.fnir,
         "utility": point.utility,
         "supported": point.supported,
         "guaranteed": point.guaranteed,

@@ -86,9 +86,10 @@ def assemble_report(
     """
     counts = counted.counts
     if counts.classes < 2:
+        scored = "of two rows or more" if counts.gallery is None else "on both sides"
         raise InconclusiveError(
-            f"{counts.classes} class of two rows or more: OPIS compares classes and needs at least "
-            "two; add rows to the others"
+            f"{counts.classes} class {scored}: OPIS compares classes and needs at least two; add "
+            "rows to the others"
         )
     utility = Utility(config.utility, config.c)
     curve = rate_curve(counts, config.pool)

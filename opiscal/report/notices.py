@@ -76,8 +76,9 @@ def data_notices(data: Data) -> list[Notice]:
         notices.append(
             Notice(
                 "few_classes",
-                f"only {data.classes_scored} classes have two rows or more: OPIS is a variance "
-                "over classes and is rough with so few",
+                f"only {data.classes_scored} classes "
+                f"{'have two rows or more' if data.queries is None else 'are on both sides'}: OPIS "
+                "is a variance over classes and is rough with so few",
             )
         )
     return notices

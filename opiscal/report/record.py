@@ -44,7 +44,9 @@ class Provenance:
 class Data:
     """What was read, what of it was used, and what its elements were held as.
 
-    `sample` is None where all rows that are fit were used.
+    `sample` is None where all rows that are fit were used. `queries`, `gallery` and
+    `queries_unknown` are None for one set; the last are the queries without a gallery row of their
+    class that is another item.
     """
 
     rows_read: int
@@ -58,6 +60,9 @@ class Data:
     class_size: ClassSizes
     precision: Precision = "float32"
     sample: RowSample | None = None
+    queries: int | None = None
+    gallery: int | None = None
+    queries_unknown: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +170,7 @@ class Verification:
 
 @dataclass(frozen=True, slots=True)
 class Retrieval:
-    """Recall@k over the rows whose class has another row."""
+    """Recall@k over the rows whose class has another row, of two sets over such queries."""
 
     recall_at: dict[str, float]
     queries: int

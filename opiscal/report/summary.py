@@ -30,6 +30,7 @@ def summary_lines(report: Report, run: Path, width: int = 80) -> list[str]:
         "",
         *_operating_lines(report),
         "",
+        *_identification_lines(report),
         *_accuracy_lines(report),
         "",
         *_differential_lines(report),
@@ -71,6 +72,8 @@ def point_lines(
         lines.append(
             f"FAR in {_between(point.far_ci)}, FRR in {_between(point.frr_ci)} ({level} intervals)"
         )
+    if point.fnir is not None:
+        lines.append(f"identification: FPIR {_rate(point.fpir)}   FNIR {_rate(point.fnir)}")
     if point.distance_ci is not None:
         low, high = point.distance_ci
         lines.append(f"the threshold itself in [{_distance(low)}, {_distance(high)}], a distance")
@@ -99,6 +102,8 @@ def span(low: int, high: int) -> str:
 def _data_lines(report: Report) -> list[str]:
     data, pairs = report.data, report.pairs
     size = data.class_size
+    if data.queries is not None:
+        return _two_sets_lines(report)
     lines = [
         *_counted_lines(report),
         f"{pairs.positive:,} positive pairs, {pairs.negative:,} negative pairs",
@@ -114,6 +119,26 @@ def _data_lines(report: Report) -> list[str]:
             f"a sample of {data.rows_read:,} rows: whole classes, {data.classes:,} of "
             f"{data.sample.classes_read:,}"
         )
+    if data.distractors:
+        lines.append(f"{data.distractors:,} rows are distractors: negatives for every class")
+    return lines
+
+
+def _two_sets_lines(report: Report) -> list[str]:
+    data, pairs = report.data, report.pairs
+    lines = [
+        f"{pairs.mode}: all {pairs.positive + pairs.negative:,} pairs of {data.queries:,} queries "
+        f"with {data.gallery:,} gallery rows",
+        f"{pairs.positive:,} positive pairs, {pairs.negative:,} negative pairs; none within a side",
+        f"{data.classes:,} classes, {data.classes_scored:,} on both sides and scored; "
+        f"{data.dimensions:,} dimensions, {report.metric}",
+    ]
+    if data.queries_unknown:
+        lines.append(
+            f"{data.queries_unknown:,} queries have no class in the gallery: FPIR is over these"
+        )
+    if data.dropped.total:
+        lines.append(f"{data.dropped.total:,} of {data.rows_read:,} rows were left out")
     if data.distractors:
         lines.append(f"{data.distractors:,} rows are distractors: negatives for every class")
     return lines
@@ -231,23 +256,38 @@ def _threshold_lines(report: Report) -> list[str]:
 def _operating_lines(report: Report) -> list[str]:
     cosine = report.metric == "cosine"
     head = ["target", "similarity" if cosine else "L2 distance", "FAR", "", "FRR", ""]
-    rows = [head]
-    for point in report.operating_points:
-        target = point.criterion.upper() if point.criterion != "utility" else "best utility"
-        if point.target is not None:
-            target += f" {point.target:g}"
-        value = _similarity(point.similarity) if cosine else _distance(point.distance)
-        rows.append(
-            [
-                target,
-                value,
-                _rate(point.far),
-                "" if point.far_ci is None else _between(point.far_ci),
-                _rate(point.frr),
-                "" if point.frr_ci is None else _between(point.frr_ci),
-            ]
-        )
-    return table_lines(rows, " ")
+    rows = [
+        [
+            *_target_and_threshold(point, cosine),
+            _rate(point.far),
+            "" if point.far_ci is None else _between(point.far_ci),
+            _rate(point.frr),
+            "" if point.frr_ci is None else _between(point.frr_ci),
+        ]
+        for point in report.operating_points
+    ]
+    return table_lines([head, *rows], " ")
+
+
+def _target_and_threshold(point: OperatingPoint, cosine: bool) -> list[str]:
+    target = point.criterion.upper() if point.criterion != "utility" else "best utility"
+    if point.target is not None:
+        target += f" {point.target:g}"
+    return [target, _similarity(point.similarity) if cosine else _distance(point.distance)]
+
+
+def _identification_lines(report: Report) -> list[str]:
+    """FPIR and FNIR of the operating points, where there is a gallery."""
+    data, cosine = report.data, report.metric == "cosine"
+    if data.queries is None:
+        return []
+    rows = [["identification", "similarity" if cosine else "L2 distance", "FPIR", "FNIR"]]
+    points = [("recommended", report.recommended_threshold)]
+    points += [("", point) for point in report.operating_points]
+    for name, point in points:
+        target, value = _target_and_threshold(point, cosine)
+        rows.append([name or target, value, _rate(point.fpir), _rate(point.fnir)])
+    return [*table_lines(rows), ""]
 
 
 def _accuracy_lines(report: Report) -> list[str]:

@@ -45,16 +45,30 @@ def tally_negatives(
     stop_col = np.full(first_col.size, cols.slot.size)
     for t in range(bounds.shape[0]):
         tile = multiply(bounds[t], first_col, stop_col, rows, cols, room)
-        if class_pairs.wanted:
-            begin_tile(tile, class_pairs)
-        if by_class_pair:
-            _tally_by_class_pair(tile, edges, pool, class_pairs, room)
-        else:
-            _tally_by_row(tile, edges, pool, class_pairs, room)
-        if class_pairs.wanted:
-            end_class(tile, tile.rows.number.size, class_pairs)
-        if ranks_wanted:
-            rank_negatives(tile, room.nearer)
+        tally_negative_tile(tile, edges, pool, class_pairs, room, by_class_pair, ranks_wanted)
+
+
+@njit(nogil=True, cache=True)
+def tally_negative_tile(
+    tile: Tile,
+    edges: Edges,
+    pool: Pool,
+    class_pairs: ClassPairs,
+    room: Room,
+    by_class_pair: bool,
+    ranks_wanted: bool,
+) -> None:
+    """Count the negative pairs of a tile of products; arguments as for a block."""
+    if class_pairs.wanted:
+        begin_tile(tile, class_pairs)
+    if by_class_pair:
+        _tally_by_class_pair(tile, edges, pool, class_pairs, room)
+    else:
+        _tally_by_row(tile, edges, pool, class_pairs, room)
+    if class_pairs.wanted:
+        end_class(tile, tile.rows.number.size, class_pairs)
+    if ranks_wanted:
+        rank_negatives(tile, room.nearer)
 
 
 @njit(nogil=True, cache=True)

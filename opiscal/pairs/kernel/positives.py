@@ -7,7 +7,7 @@ from opiscal.pairs.kernel.keys import Array, half_squared_difference
 from opiscal.pairs.kernel.near_pairs import tally_near
 from opiscal.pairs.kernel.places import place_band
 from opiscal.pairs.kernel.ranks import LOOK_COLS, reach_at
-from opiscal.pairs.kernel.records import BAND, LINE, ClassPairs, Edges, Pool, Room, Side
+from opiscal.pairs.kernel.records import BAND, LINE, ClassPairs, Edges, Pool, Room, Side, Tile
 from opiscal.pairs.kernel.tiles import multiply
 
 
@@ -37,17 +37,23 @@ def tally_positives(
     """
     for t in range(bounds.shape[0]):
         tile = multiply(bounds[t], first_col, stop_col, rows, cols, room)
-        room.offset[: tile.width] = 0
-        for top in range(0, tile.first_col.size, BAND):
-            bottom = min(top + BAND, tile.first_col.size)
-            place_band(tile, top, bottom, 0, edges, room)
-            # All are looked up: which of them stand at steps is not to be guessed ahead.
-            every = np.int32(edges.near_key + 1)
-            tally_near(tile, top, bottom, 0, every, edges, pool, none, room)
-            _tally_classes(tile, top, bottom, room.places)
-            for i in range(top, bottom):
-                if room.nearer[i]:
-                    _offer_row(tile, i)
+        tally_positive_tile(tile, edges, pool, none, room)
+
+
+@njit(nogil=True, cache=True)
+def tally_positive_tile(tile: Tile, edges: Edges, pool: Pool, none: ClassPairs, room: Room) -> None:
+    """Count the positive pairs of a tile of products, and keep the nearest ones."""
+    room.offset[: tile.width] = 0
+    for top in range(0, tile.first_col.size, BAND):
+        bottom = min(top + BAND, tile.first_col.size)
+        place_band(tile, top, bottom, 0, edges, room)
+        # All are looked up: which of them stand at steps is not to be guessed ahead.
+        every = np.int32(edges.near_key + 1)
+        tally_near(tile, top, bottom, 0, every, edges, pool, none, room)
+        _tally_classes(tile, top, bottom, room.places)
+        for i in range(top, bottom):
+            if room.nearer[i]:
+                _offer_row(tile, i)
 
 
 @njit(nogil=True, cache=True)
