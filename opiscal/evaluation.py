@@ -290,6 +290,12 @@ def evaluate_two_sets(
             seed=config.seed,
         )
         clock.lap("split")
+    nearest = nearest_class(sort_rows(embeddings, config.threads), config.threads, scored)
+    names = _nearest_labels(embeddings.labels, two.queries, nearest)
+    clock.lap("nearest_class")
+    provenance = _provenance(
+        embeddings, _identity(embeddings), config, columns, command, clock, sides
+    )
     data = replace(
         _data(embeddings, two.queries, embeddings.precision),
         queries=two.queries.rows,
@@ -324,6 +330,11 @@ def check_two_sets(config: EvaluateConfig) -> None:
         raise UsageError(
             "singletons 'drop' with a gallery: a class of one query and one gallery row has a "
             "pair, and FPIR is about the queries without a class there; leave it at 'keep'"
+        )
+    if config.half:
+        raise UsageError(
+            "half with a gallery: both sides are held as float32; leave it out, or use a sample of "
+            "the classes with --sample-rows"
         )
     for name, asked in (
         ("pairs sampled", config.pairs == "sampled"),

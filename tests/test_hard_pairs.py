@@ -178,6 +178,7 @@ def test_an_index_that_looks_everywhere_misses_nothing():
 
 def test_the_nearest_class_is_that_of_the_class_table():
     from opiscal.pairs.nearest_class import nearest_class
+    from opiscal.pairs.sorted_rows import sort_rows
 
     embeddings = make_set("cosine", "spread", 4, rows=400)
     nearest = nearest_class(sort_rows(embeddings))

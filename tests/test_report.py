@@ -40,15 +40,15 @@ POINT = [
 ]  # fmt: skip
 
 # Section 3 of the contract, and the fields that were added to it: settings, provenance.columns, and
-# those of issues 3 and 4.
+# those of issues 3 and 4; of queries against a gallery those of `data` and of an operating point.
 FIELDS = {
     "schema_version": None,
     "provenance": ["opiscal_version", "command", "seed", "threads", "inputs", "columns",
                    "fingerprint", "versions", "elapsed_s"],
     "settings": None,
     "data": ["rows_read", "rows_used", "dropped", "distractors", "dimensions", "classes",
-             "classes_scored", "classes_singleton", "class_size", "precision", "sample",
-             "queries", "gallery", "queries_unknown"],
+             "classes_scored", "classes_singleton", "class_size", "precision", "sample", "queries",
+             "gallery", "queries_unknown"],
     "pairs": ["mode", "positive", "negative", "positive_counted", "negative_counted",
               "reason", "sampling"],
     "metric": None,

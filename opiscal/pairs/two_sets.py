@@ -62,7 +62,7 @@ class TwoSets:
             self.queries.rows == self.gallery.rows
             and np.array_equal(self.same_item, np.stack([every, every], axis=1))
             and np.array_equal(self.queries.classes.class_id, self.gallery.classes.class_id)
-            and np.array_equal(self.queries.vectors[:], self.gallery.vectors[:])
+            and np.array_equal(np.asarray(self.queries.vectors), np.asarray(self.gallery.vectors))
         )
 
     @property
