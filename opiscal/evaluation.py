@@ -290,25 +290,19 @@ def evaluate_two_sets(
             seed=config.seed,
         )
         clock.lap("split")
-    nearest = nearest_class(sort_rows(embeddings, config.threads), config.threads, scored)
+    identity, precision = _identity(embeddings), embeddings.precision
+    # Means are over the rows of both sides; nothing reads the vectors of the set after this.
+    in_order = sort_rows(embeddings, config.threads, in_place=use_up)
+    nearest = nearest_class(in_order, config.threads, scored)
     names = _nearest_labels(embeddings.labels, two.queries, nearest)
     clock.lap("nearest_class")
-    provenance = _provenance(
-        embeddings, _identity(embeddings), config, columns, command, clock, sides
-    )
+    provenance = _provenance(embeddings, identity, config, columns, command, clock, sides)
     data = replace(
-        _data(embeddings, two.queries, embeddings.precision),
+        _data(embeddings, two.queries, precision),
         queries=two.queries.rows,
         gallery=two.gallery.rows,
         queries_unknown=None if counts.gallery is None else counts.gallery.unknown,
     )
-    identity = _identity(embeddings)
-    # Means are over the rows of both sides; nothing reads the set after this.
-    both_rows = sort_rows(embeddings, config.threads, in_place=use_up)
-    nearest = nearest_class(both_rows, config.threads, scored)
-    names = _nearest_labels(embeddings.labels, two.queries, nearest)
-    clock.lap("nearest_class")
-    provenance = _provenance(embeddings, identity, config, columns, command, clock, sides)
     settings = config.pair_settings
     plan = PairPlan(
         "exact", "every query with every gallery row", 0, settings.most_positives, settings.index
@@ -346,11 +340,6 @@ def check_two_sets(config: EvaluateConfig) -> None:
                 f"{name} with a gallery: of two sets every pair is counted; leave it out, or give "
                 "fewer queries or gallery rows"
             )
-    if config.half:
-        raise UsageError(
-            "half with a gallery: rows of two sets are held as float32; leave it out, or give "
-            "fewer rows"
-        )
 
 
 def _save_index(found: CountedSet, file: Path, plan: PairPlan) -> None:
