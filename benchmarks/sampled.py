@@ -37,6 +37,7 @@ from opiscal.pairs.exact import count_exactly
 from opiscal.pairs.index_choice import NPROBE, IndexChoice
 from opiscal.pairs.lattice import fit_lattice
 from opiscal.pairs.near_search import NearPairs, find_near_pairs
+from opiscal.pairs.pair_settings import DEFAULT_COLUMNS
 from opiscal.pairs.sampled import ColumnGroups, count_sampled
 from opiscal.pairs.search import ROUNDS, TRAINING_ROWS, RowIndex
 from opiscal.pairs.sorted_rows import sort_rows
@@ -112,7 +113,7 @@ def accuracy(folder: Path, rows: int, seeds: int) -> None:
 
 def command(file: Path, folder: Path, *more: str) -> tuple[float, float, str]:
     """Seconds, peak megabytes and the first line of a whole `opiscal evaluate`."""
-    asked = [sys.executable, "-m", "opiscal.cli.main", "evaluate", str(file), *more]
+    asked = [str(Path(sys.executable).with_name("opiscal")), "evaluate", str(file), *more]
     asked += ["-o", str(folder / "run"), "--quiet"]
     started = time.perf_counter()
     process = subprocess.Popen(asked, stdout=subprocess.PIPE, text=True)
@@ -175,7 +176,7 @@ def advantage(folder: Path, rows: int, seeds: int) -> None:
         # Training, adding, and searching: the nearest lists, and the rows in them.
         dots = TRAINING_ROWS * lists * lists * ROUNDS / rows + 2 * lists
         dots += NPROBE * rows / lists + near.partner.size / rows
-        columns = 4096
+        columns = DEFAULT_COLUMNS
         alone = -(-int(dots + columns) // 16) * 16
         errors: dict[str, list[float]] = {"index": [], "alone": []}
         recall = 0.0

@@ -206,11 +206,18 @@ def evaluate_set(
     plan = plan_pairs(settings, rows.rows, embeddings.dimensions, threads)
     compared = rows.pairs if plan.mode == "exact" else rows.rows * plan.columns
     stage = partial(_stage, progress)
+    if save_index is not None and plan.mode == "exact":
+        raise UsageError(
+            f"save-index {str(save_index)!r}: every pair is counted ({plan.reason}), and no index "
+            "is made; give --pairs sampled, or leave it out"
+        )
     found = count(
-        rows, plan=plan, ranks=config.retrieval, progress=stage("counting pairs", compared)
+        rows,
+        plan=plan,
+        ranks=config.retrieval,
+        save_index=save_index,
+        progress=stage("counting pairs", compared),
     )
-    if save_index is not None:
-        _save_index(found, save_index, plan)
 
     def count_part(part: SortedRows, advance: Callable[[int], None] | None) -> PairCounts:
         # A part is planned by its own size; time is not measured again.
@@ -340,15 +347,6 @@ def check_two_sets(config: EvaluateConfig) -> None:
                 f"{name} with a gallery: of two sets every pair is counted; leave it out, or give "
                 "fewer queries or gallery rows"
             )
-
-
-def _save_index(found: CountedSet, file: Path, plan: PairPlan) -> None:
-    if found.sample is None:
-        raise UsageError(
-            f"save-index {str(file)!r}: every pair is counted ({plan.reason}), and no index is "
-            "made; give --pairs sampled, or leave it out"
-        )
-    found.sample.index.save(file)
 
 
 def _asked_range(config: EvaluateConfig) -> AskedRange | None:

@@ -14,6 +14,7 @@ from opiscal.pairs.counts import NeighbourRanks
 from opiscal.pairs.exact import count_exactly
 from opiscal.pairs.index_choice import IndexChoice
 from opiscal.pairs.lattice import fit_lattice
+from opiscal.pairs.list_scan import pairs_in_lists
 from opiscal.pairs.nearest_class import nearest_class
 from opiscal.pairs.neighbour_ranks import ranks_of_neighbours
 from opiscal.pairs.search import RowIndex, exact_neighbours
@@ -251,3 +252,27 @@ def test_an_index_is_saved_for_faiss(tmp_path: Path) -> None:
     assert faiss.read_index(str(tmp_path / "rows.faiss")).ntotal == 400
     with pytest.raises(InputError, match="cannot be written"):
         RowIndex(rows, "l2").save(tmp_path / "none" / "rows.faiss")
+
+
+@pytest.mark.parametrize("rows", [400, 2500])
+def test_lists_that_are_multiplied_show_what_a_search_finds(rows: int) -> None:
+    # Lists of more rows than a tile has, and of fewer.
+    sorted_set = sort_rows(make_set("l2", rows=rows))
+    index = RowIndex(sorted_set.vectors, "l2", IndexChoice("IVF2,Flat", nprobe=1))
+    radius = float(np.quantile(distances(sorted_set.vectors[:200], sorted_set.vectors), 0.02))
+    lists = index.lists(sorted_set.vectors)
+    assert lists is not None
+    assert lists.shape == (rows, 1)
+    found = set(zip(*(a.tolist() for a in pairs_in_lists(sorted_set, lists, radius)), strict=True))
+    searched = {
+        (start + k, int(place))
+        for start, bounds, places in index.within(sorted_set.vectors, radius)
+        for k in range(bounds.size - 1)
+        for place in places[bounds[k] : bounds[k + 1]]
+    }
+    rounding = found ^ searched
+    assert len(rounding) <= 1e-4 * len(found)
+    row, partner = np.array(sorted(rounding), int).reshape(-1, 2).T
+    away = np.sqrt(2.0 * sorted_set.half_squared(row, partner).astype(float))
+    np.testing.assert_allclose(away, radius, rtol=1e-5)
+    assert RowIndex(sorted_set.vectors, "l2").lists(sorted_set.vectors) is None

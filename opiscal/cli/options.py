@@ -206,7 +206,7 @@ SamplePairs = Annotated[
     int | None,
     typer.Option(
         "--sample-pairs",
-        help="Pairs of the random part of a sample. [default: 4096 for each row]",
+        help="Pairs of the random part of a sample. [default: 2048 for each row]",
         show_default=False,
         rich_help_panel="Sampled pairs",
     ),
@@ -243,7 +243,7 @@ Nprobe = Annotated[
     int | None,
     typer.Option(
         "--nprobe",
-        help="Lists of an inverted file that are looked through. [default: 24]",
+        help="Lists of an inverted file that are looked through. [default: 40]",
         show_default=False,
         rich_help_panel="Index",
     ),

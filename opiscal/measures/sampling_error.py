@@ -9,7 +9,7 @@ from opiscal.errors import InconclusiveError
 from opiscal.measures.calibration_range import RangeSpec, find_range
 from opiscal.measures.class_curves import EpsilonChoice
 from opiscal.measures.opis import Integration, epsilon_opis, mean_over_range, opis
-from opiscal.measures.rates import rate_curve
+from opiscal.measures.rates import RateCurve, rate_curve
 from opiscal.measures.utility import Utility, class_utility
 from opiscal.pairs.counts import PairCounts
 from opiscal.pairs.sampled import Sampled
@@ -80,7 +80,10 @@ def sampling_errors(
             found = find_range(curve, spec, part.metric)
         except InconclusiveError:
             return None
-        nodes, weights = Integration().nodes(part.class_distance, found.low, found.high)
+        # Ends between the edges: from one edge to the next they would jump by more than a group
+        # of columns moves them.
+        low, high = _ends(curve, spec) or (found.low, found.high)
+        nodes, weights = Integration().nodes(part.class_distance, low, high)
         curves = class_utility(part, nodes, utility)
         worst = epsilon_opis(curves, weights, choice.epsilon, choice.against, choice.rank)
         mean = float(mean_over_range(curves, weights).mean())
@@ -94,6 +97,16 @@ def sampling_errors(
     at, frr = errors[3 : 3 + len(far)], errors[3 + len(far) :]
     targets = tuple(zip(far, at, frr, strict=True))
     return SamplingErrors(errors[0], errors[1], errors[2], targets, groups)
+
+
+def _ends(curve: RateCurve, spec: RangeSpec) -> tuple[float, float] | None:
+    """The ends of a range of rates, on a straight line between two edges."""
+    if spec.kind not in ("far", "frr"):
+        return None
+    rising = curve.far if spec.kind == "far" else 1.0 - curve.frr
+    rates = (spec.low, spec.high) if spec.kind == "far" else (1.0 - spec.high, 1.0 - spec.low)
+    low, high = (float(np.interp(rate, rising, curve.distance)) for rate in rates)
+    return low, high
 
 
 def _without(counts: PairCounts, sampled: Sampled, group: int) -> PairCounts:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -20,7 +21,7 @@ from opiscal.pairs.sorted_rows import SortedRows
 Progress = Callable[[int], None]
 
 # Rows whose nearest rows are looked for among all: for Recall@k, and the recall of the index.
-_QUERIES, _NEIGHBOURS = 2000, 10
+_QUERIES, _RECALL_QUERIES, _NEIGHBOURS = 2000, 500, 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +31,14 @@ class SampledSet:
     Attributes
     ----------
     sampled : Sampled
-    index : RowIndex
-        Of the rows in class order, under ``l2``.
+    index : str
+        What it was.
     neighbour_recall : float
         Share of the ten nearest rows of some rows that the index finds.
     """
 
     sampled: Sampled
-    index: RowIndex
+    index: str
     neighbour_recall: float
 
 
@@ -69,6 +70,7 @@ def count_pairs(
     seed: int = 0,
     threads: int | None = None,
     ranks: bool = False,
+    save_index: Path | None = None,
     progress: Progress | None = None,
 ) -> CountedSet:
     """Count the pairs of some rows as planned.
@@ -86,6 +88,8 @@ def count_pairs(
     threads : int, optional
     ranks : bool
         Whether neighbour ranks are wanted.
+    save_index : Path, optional
+        Where the index of a sample is to be kept.
     progress : callable, optional
         Called now and then with a number of pairs.
 
@@ -98,7 +102,21 @@ def count_pairs(
         found = tally.ranks(rows, RECALL_CAP) if ranks else None
         return CountedSet(tally.counts(rows, lattice, labels, metric), found)
     index = RowIndex(rows.vectors, "l2", plan.index, seed=seed, threads=threads)
+    if save_index is not None:
+        index.save(save_index)
     near = find_near_pairs(rows, index, seed, threads)
+    scored = rows.classes.scored_rows
+    rng = np.random.default_rng([seed, 4])
+    queries = min(_QUERIES if ranks else _RECALL_QUERIES, scored)
+    asked = np.sort(rng.choice(scored, queries, replace=False))
+    near_rows = exact_neighbours(rows.vectors, rows.vectors[asked], _NEIGHBOURS + 1, threads)
+    # A row is its own nearest one, which is no achievement.
+    others = np.where(near_rows.index == asked[:, None], -1, near_rows.index)
+    recall = index.recall(rows.vectors[asked], others, threads)
+    found = ranks_of_neighbours(rows, asked, near_rows, RECALL_CAP) if ranks else None
+    said = index.description
+    # It holds all rows once more, and is not needed while they are counted.
+    del index
     sampled = count_sampled(
         rows,
         lattice,
@@ -111,12 +129,4 @@ def count_pairs(
         threads=threads,
         progress=progress,
     )
-    scored = rows.classes.scored_rows
-    rng = np.random.default_rng([seed, 4])
-    asked = np.sort(rng.choice(scored, min(_QUERIES, scored), replace=False))
-    near_rows = exact_neighbours(rows.vectors, rows.vectors[asked], _NEIGHBOURS + 1, threads)
-    # A row is its own nearest one, which is no achievement.
-    others = np.where(near_rows.index == asked[:, None], -1, near_rows.index)
-    recall = index.recall(rows.vectors[asked], others, threads)
-    found = ranks_of_neighbours(rows, asked, near_rows, RECALL_CAP) if ranks else None
-    return CountedSet(sampled.counts.estimate(), found, SampledSet(sampled, index, recall))
+    return CountedSet(sampled.counts.estimate(), found, SampledSet(sampled, said, recall))

@@ -9,7 +9,7 @@ from opiscal.errors import UsageError
 MOST_FLAT_ROWS = 50_000
 """Rows up to which the automatic index compares all of them."""
 
-NPROBE, EF_SEARCH = 24, 64
+NPROBE, EF_SEARCH = 40, 64
 """By default: lists of an inverted file that are looked through, and candidates of a graph."""
 
 # An inverted file has some two times the root of the rows in lists.
@@ -26,7 +26,7 @@ class IndexChoice:
         A string of faiss' ``index_factory``, such as ``IVF4096,Flat``, ``HNSW32`` or
         ``IVF1024,PQ64``; ``auto`` is flat up to 50,000 rows and an inverted file beyond.
     nprobe : int, optional
-        Lists of an inverted file that are looked through; default 24.
+        Lists of an inverted file that are looked through; default 40.
     ef_search : int, optional
         Candidates that a graph index keeps; default 64.
     """

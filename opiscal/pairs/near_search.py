@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from opiscal.pairs.kernel.sampled import once_each
+from opiscal.pairs.list_scan import pairs_in_lists
 from opiscal.pairs.search import RowIndex
 from opiscal.pairs.sorted_rows import SortedRows
 
@@ -13,7 +14,7 @@ NEIGHBOURS = 16
 """Near negatives that a row has on the average."""
 
 # Rows and columns of the pairs from which the distance is found that as many lie within.
-_PILOT_ROWS, _PILOT_COLUMNS, _PILOT_BLOCK = 2048, 32_768, 128
+_PILOT_ROWS, _PILOT_COLUMNS, _PILOT_BLOCK = 1024, 32_768, 128
 # Where many pairs are at one distance there may be far more within it than asked for.
 _MOST_TIMES = 4
 
@@ -64,16 +65,29 @@ def find_near_pairs(
     """
     radius = _radius(rows, seed)
     class_id = _class_ids(rows)
-    sizes = np.zeros(rows.rows, np.int64)
-    parts = []
-    for first, bounds, place in index.within(rows.vectors, radius, threads) if radius > 0 else ():
-        row = np.repeat(np.arange(first, first + bounds.size - 1), np.diff(bounds))
-        negative = class_id[row] != class_id[place]
-        np.add.at(sizes, row[negative], 1)
-        parts.append(place[negative].astype(np.int32))
-    bounds = np.concatenate([[0], np.cumsum(sizes)])
-    partner = np.concatenate(parts) if parts else np.empty(0, np.int32)
+    row, partner = _within(rows, index, radius, threads)
+    negative = class_id[row] != class_id[partner]
+    row, partner = row[negative], partner[negative]
+    partner = partner[np.argsort(row, kind="stable")]
+    bounds = np.concatenate([[0], np.cumsum(np.bincount(row, minlength=rows.rows))])
     return NearPairs(bounds, partner, once_each(bounds, partner), radius)
+
+
+def _within(
+    rows: SortedRows, index: RowIndex, radius: float, threads: int | None
+) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Rows, and those that the index finds for them within a distance."""
+    if radius <= 0:
+        return np.empty(0, np.int32), np.empty(0, np.int32)
+    lists = index.lists(rows.vectors, threads)
+    if lists is not None:
+        return pairs_in_lists(rows, lists, radius, threads)
+    found = [
+        (np.repeat(np.arange(first, first + bounds.size - 1, dtype=np.int32), np.diff(bounds)), at)
+        for first, bounds, at in index.within(rows.vectors, radius, threads)
+    ]
+    row, partner = zip(*found, strict=True)
+    return np.concatenate(row), np.concatenate(partner).astype(np.int32)
 
 
 def _class_ids(rows: SortedRows) -> NDArray[np.int64]:

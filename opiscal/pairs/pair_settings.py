@@ -11,7 +11,7 @@ from opiscal.pairs.sampled_counts import GROUPS
 
 PairMode = Literal["auto", "exact", "sampled"]
 
-DEFAULT_COLUMNS, FEWEST_COLUMNS = 4096, 4 * GROUPS
+DEFAULT_COLUMNS, FEWEST_COLUMNS = 2048, 4 * GROUPS
 """Random rows that every row of a sample is paired with."""
 
 DEFAULT_POSITIVES = 200_000
@@ -26,7 +26,7 @@ class PairSettings:
     ----------
     mode : "auto", "exact" or "sampled"
     sample_pairs : int, optional
-        Pairs of the random stratum, of a row and a column; some four thousand a row by default.
+        Pairs of the random stratum, of a row and a column; some two thousand a row by default.
     budget : float, optional
         Seconds that an evaluation should take on this machine.
     most_positives : int

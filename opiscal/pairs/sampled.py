@@ -162,6 +162,14 @@ class _SampledCount:
         index, scored = self.counting.class_index, positive_rows.size
         of_group = [np.bincount(index[p] + 1, minlength=scored + 1)[1:] for p in self.columns.place]
         pool_rest = np.cumsum(self.pool_rest, axis=1)
+        # One after the other, and what is not needed any more first: all at once would be much
+        # memory.
+        self.near_moments = self.near_moments[:0]
+        tally = self.tally
+        tally.row_positive = tally.row_positive[:0]
+        self.class_near = accepted_at(self.class_near, kept)
+        tally.class_negative = accepted_at(tally.class_negative, kept)
+        tally.class_positive = accepted_at(tally.class_positive, kept)
         counts = SampledCounts(
             metric=metric,
             rows=self.rows.rows,
@@ -175,11 +183,11 @@ class _SampledCount:
             class_columns=np.sum(of_group, axis=0),
             pool_near=np.cumsum(self.pool_near),
             pool_rest=pool_rest,
-            class_near=accepted_at(self.class_near, kept),
-            class_rest=accepted_at(self.tally.class_negative, kept),
+            class_near=self.class_near,
+            class_rest=tally.class_negative,
             row_sums=self.row_sums[:5],
             group_squares=_sum_of_squares(self.by_group),
-            class_positive=accepted_at(self.tally.class_positive, kept),
+            class_positive=tally.class_positive,
             positive_rows=positive_rows,
             positive_squares=self.row_sums[5],
             pool_positive=np.cumsum(pool_positive, axis=1),

@@ -178,6 +178,32 @@ class RowIndex:
                 bounds, _, index = self._index.range_search(part, bound)
                 yield start, bounds.astype(np.int64), index
 
+    def lists(
+        self, vectors: CentredVectors, threads: int | None = None
+    ) -> NDArray[np.int32] | None:
+        """The lists of an inverted file that each row looks through, its own one first.
+
+        Parameters
+        ----------
+        vectors : float32 array of shape (rows, dimensions), or HalfRows
+            What the index was made of.
+        threads : int, optional
+
+        Returns
+        -------
+        int32 array of shape (rows, nprobe), or None
+            None where the index is no inverted file of whole rows.
+        """
+        if not isinstance(self._index, faiss.IndexIVFFlat):
+            return None
+        out = np.empty((len(vectors), min(self._index.nprobe, self._index.nlist)), np.int32)
+        with _faiss_threads(threads):
+            for start in range(0, len(vectors), _BLOCK_ROWS):
+                part = slice(start, start + _BLOCK_ROWS)
+                quantizer = self._index.quantizer
+                out[part] = quantizer.search(self._placed(vectors[part]), out.shape[1])[1]
+        return out
+
     def recall(
         self, queries: NDArray[np.float32], exact: NDArray[np.int64], threads: int | None = None
     ) -> float:

@@ -6,6 +6,8 @@ from opiscal.data.embedding_set import Label
 from opiscal.data.profile import DataProfile
 from opiscal.data.simulate import SimulationResult
 from opiscal.pairs.cost import Cost
+from opiscal.pairs.pair_settings import PairSettings
+from opiscal.pairs.plan import PairPlan, plan_pairs
 from opiscal.report.layout import clean, cut, fit
 from opiscal.report.summary import span
 
@@ -16,7 +18,13 @@ _LABEL = 24
 def inspection_dict(profile: DataProfile, cost: Cost) -> dict[str, Any]:
     """The document of ``opiscal inspect --json``."""
     estimate = {"seconds": cost.seconds, "bytes": cost.bytes, "threads": cost.threads}
-    return profile.to_dict() | {"exact_evaluation": estimate}
+    plan = _plan(profile)
+    pairs = {"mode": plan.mode, "reason": plan.reason}
+    return profile.to_dict() | {"exact_evaluation": estimate, "pairs_of_evaluate": pairs}
+
+
+def _plan(profile: DataProfile) -> PairPlan:
+    return plan_pairs(PairSettings(), profile.rows_used, profile.dimensions)
 
 
 def inspection_lines(profile: DataProfile, cost: Cost, width: int = 80) -> list[str]:
@@ -76,6 +84,9 @@ def _inspection_lines(profile: DataProfile, cost: Cost) -> list[str]:
         f"exact run     about {_time(cost.seconds)} and {_size(cost.bytes)} on this machine with "
         f"{cost.threads} thread{'s' if cost.threads > 1 else ''}",
     ]
+    plan = _plan(profile)
+    if plan.mode == "sampled":
+        lines.append(f"evaluate      counts a sample of them: {plan.reason}; or --pairs exact")
     return lines
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from scipy.special import stdtrit
+from scipy.special import ndtri
 
 from opiscal.measures.class_curves import EpsilonChoice
 from opiscal.measures.operating_points import OperatingPoint
@@ -67,12 +67,13 @@ def pairs_found(
         probability=strata.pool_probability,
         near_pairs=int(strata.pool_near[-1]),
         near_recall=sampled.near_found / near if near else None,
-        index=counted.sample.index.description,
+        index=counted.sample.index,
         neighbour_recall=counted.sample.neighbour_recall,
         classes_sampled=int(np.count_nonzero(strata.positive_rows < strata.class_rows)),
     )
     if errors is not None:
-        times = float(stdtrit(errors.groups - 1, 0.5 + config.confidence / 2))
+        # Sixteen groups know the error to a fifth: of nominal 95 % some 93 are held.
+        times = float(ndtri(0.5 + config.confidence / 2))
         found = replace(
             found,
             opis_ci=_about(opis.value, times * errors.opis),
