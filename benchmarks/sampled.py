@@ -36,7 +36,7 @@ from opiscal.pairs.counts import PairCounts
 from opiscal.pairs.exact import count_exactly
 from opiscal.pairs.index_choice import NPROBE, IndexChoice
 from opiscal.pairs.lattice import fit_lattice
-from opiscal.pairs.near_search import NearPairs, find_near_pairs
+from opiscal.pairs.near_search import FoundPairs, find_pairs
 from opiscal.pairs.pair_settings import DEFAULT_COLUMNS
 from opiscal.pairs.sampled import ColumnGroups, count_sampled
 from opiscal.pairs.search import ROUNDS, TRAINING_ROWS, RowIndex
@@ -170,8 +170,8 @@ def advantage(folder: Path, rows: int, seeds: int) -> None:
         )
         truth = threshold_at(exact, 1e-5)
         index = RowIndex(row_set.vectors, "l2", IndexChoice())
-        near = find_near_pairs(row_set, index, 0)
-        none = NearPairs(np.zeros(rows + 1, np.int64), near.partner[:0], near.counted[:0], -1.0)
+        near = find_pairs(row_set, index, 0)
+        none = FoundPairs(np.zeros(rows + 1, np.int64), near.partner[:0], near.counted[:0], -1.0)
         lists = int(re.findall(r"IVF(\d+)", index.description)[0])
         # Training, adding, and searching: the nearest lists, and the rows in them.
         dots = TRAINING_ROWS * lists * lists * ROUNDS / rows + 2 * lists

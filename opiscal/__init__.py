@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
+from opiscal.version import __version__
+
 if TYPE_CHECKING:
     from opiscal.data.side_arrays import Gallery
     from opiscal.evaluation import evaluate
@@ -11,7 +13,6 @@ if TYPE_CHECKING:
     from opiscal.report.run import load
     from opiscal.report.settings import EvaluateConfig
 
-__version__ = "0.1.0"
 
 __all__ = [
     "EvaluateConfig",

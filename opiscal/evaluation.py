@@ -1,48 +1,35 @@
 """The whole story: embeddings to pair counts to a report."""
 
-import hashlib
-import json
-import platform
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import ArrayLike
 
-import opiscal
-from opiscal.data.embedding_set import ClassSizes, ColumnNames, EmbeddingSet, Label, Precision
-from opiscal.data.half_matrix import HalfMatrix
+from opiscal.data.embedding_set import ColumnNames, EmbeddingSet
 from opiscal.data.parquet import read_embeddings
 from opiscal.data.rows import from_arrays
 from opiscal.data.side_arrays import Gallery, join_sides
 from opiscal.data.side_files import read_sides
-from opiscal.data.sides import JoinedSides, Sides, check_sides
-from opiscal.errors import InputError, UsageError
-from opiscal.pairs.between import count_between
-from opiscal.pairs.between_parts import count_groups_between, count_halves_between
-from opiscal.pairs.counting import CountedSet, count_pairs
+from opiscal.errors import UsageError
+from opiscal.gallery_evaluation import check_two_sets, evaluate_two_sets
+from opiscal.pairs.counting import count_pairs
 from opiscal.pairs.counts import PairCounts
-from opiscal.pairs.edge_targets import AskedRange
-from opiscal.pairs.kernel.ranks import RECALL_CAP
 from opiscal.pairs.lattice import fit_lattice
-from opiscal.pairs.nearest_class import nearest_class
+from opiscal.pairs.nearest_class import nearest_class, nearest_labels
 from opiscal.pairs.parts import count_groups, count_halves
-from opiscal.pairs.plan import PairPlan, plan_pairs
+from opiscal.pairs.plan import plan_pairs
 from opiscal.pairs.sorted_rows import SortedRows, sort_rows
-from opiscal.pairs.threads import available_threads
-from opiscal.pairs.two_sets import sample_between, sort_two_sets
+from opiscal.progress import Progress, stage_of
+from opiscal.report.asked_range import asked_range
 from opiscal.report.assemble import assemble_report
-from opiscal.report.record import Data, Provenance, Report
+from opiscal.report.provenance import Clock, data_found, identity_of, provenance_of
+from opiscal.report.record import Report
 from opiscal.report.settings import EvaluateConfig
 from opiscal.report.split import FEWEST_CLASSES
-
-Progress = Callable[[str, int, int], None]
-"""Called with a stage, the pairs done in it and all its pairs."""
 
 
 def evaluate(
@@ -187,13 +174,13 @@ def evaluate_set(
     With `use_up` the vectors are put in order where they lie, which spares a second matrix, and the
     set is of no use afterwards.
     """
-    clock = _Clock(started)
+    clock = Clock(started)
     clock.lap("read")
-    identity, precision = _identity(embeddings), embeddings.precision
+    identity, precision = identity_of(embeddings), embeddings.precision
     rows = sort_rows(embeddings, config.threads, in_place=use_up)
     # From here on nothing may take rows for those of the set: they lie in another order.
     embeddings = embeddings.without_vectors()
-    lattice = fit_lattice(rows, config.seed, _asked_range(config))
+    lattice = fit_lattice(rows, config.seed, asked_range(config))
     settings, threads = config.pair_settings, config.threads
     count = partial(
         count_pairs,
@@ -205,7 +192,7 @@ def evaluate_set(
     )
     plan = plan_pairs(settings, rows.rows, embeddings.dimensions, threads)
     compared = rows.pairs if plan.mode == "exact" else rows.rows * plan.columns
-    stage = partial(_stage, progress)
+    stage = partial(stage_of, progress)
     if save_index is not None and plan.mode == "exact":
         raise UsageError(
             f"save-index {str(save_index)!r}: every pair is counted ({plan.reason}), and no index "
@@ -234,243 +221,17 @@ def evaluate_set(
         )
         clock.lap("split")
     nearest = nearest_class(rows, config.threads, rows.classes.scored)
-    names = _nearest_labels(embeddings.labels, rows, nearest)
+    names = nearest_labels(embeddings.labels, rows, nearest)
     clock.lap("nearest_class")
-    provenance = _provenance(embeddings, identity, config, columns, command, clock)
+    provenance = provenance_of(embeddings, identity, config, columns, command, clock)
     report = assemble_report(
         replace(found, counts=counts),
         plan,
         names,
-        _data(embeddings, rows, precision),
+        data_found(embeddings, rows, precision),
         provenance,
         config,
         halves,
     )
     clock.lap("report")
     return replace(report, provenance=replace(provenance, elapsed_s=clock.elapsed))
-
-
-def evaluate_two_sets(
-    both: JoinedSides,
-    config: EvaluateConfig,
-    *,
-    columns: ColumnNames | None = None,
-    command: str = "",
-    progress: Progress | None = None,
-    started: float | None = None,
-    use_up: bool = False,
-) -> Report:
-    """Evaluate queries against a gallery; as `evaluate_set`."""
-    check_two_sets(config)
-    embeddings, sides = both.embeddings, both.sides
-    check_sides(embeddings, sides)
-    clock = _Clock(started)
-    clock.lap("read")
-    two = sort_two_sets(embeddings, sides, config.threads)
-    scored = two.queries.classes.scored
-    if scored.size == 0:
-        raise InputError(
-            f"all {len(two.same_item):,} pairs of one class are of an item with itself: no query "
-            "has another gallery row of its class; add rows, or check --id-column"
-        )
-    sample = sample_between(two, config.seed)
-    lattice = fit_lattice(two.queries, config.seed, _asked_range(config), sample)
-    stage = partial(_stage, progress)
-    tally = count_between(
-        two, lattice, threads=config.threads, progress=stage("counting pairs", two.pairs)
-    )
-    ranks = tally.ranks(two, RECALL_CAP) if config.retrieval else None
-    counts = tally.counts(two, lattice, embeddings.labels, embeddings.metric)
-    counts = counts.with_groups(
-        count_groups_between(embeddings, two, lattice, config.threads, stage)
-    )
-    clock.lap("count")
-    halves = None
-    if config.splits and counts.classes >= FEWEST_CLASSES:
-        halves = count_halves_between(
-            embeddings,
-            two,
-            lattice,
-            config.threads,
-            stage,
-            splits=config.splits,
-            seed=config.seed,
-        )
-        clock.lap("split")
-    identity, precision = _identity(embeddings), embeddings.precision
-    # Means are over the rows of both sides; nothing reads the vectors of the set after this.
-    in_order = sort_rows(embeddings, config.threads, in_place=use_up)
-    nearest = nearest_class(in_order, config.threads, scored)
-    names = _nearest_labels(embeddings.labels, two.queries, nearest)
-    clock.lap("nearest_class")
-    provenance = _provenance(embeddings, identity, config, columns, command, clock, sides)
-    data = replace(
-        _data(embeddings, two.queries, precision),
-        queries=two.queries.rows,
-        gallery=two.gallery.rows,
-        queries_unknown=None if counts.gallery is None else counts.gallery.unknown,
-    )
-    settings = config.pair_settings
-    plan = PairPlan(
-        "exact", "every query with every gallery row", 0, settings.most_positives, settings.index
-    )
-    counted = CountedSet(counts, ranks)
-    report = assemble_report(counted, plan, names, data, provenance, config, halves)
-    clock.lap("report")
-    return replace(report, provenance=replace(provenance, elapsed_s=clock.elapsed))
-
-
-def check_two_sets(config: EvaluateConfig) -> None:
-    """Refuse settings that have no meaning for queries against a gallery.
-
-    Raises
-    ------
-    UsageError
-    """
-    if config.singletons == "drop":
-        raise UsageError(
-            "singletons 'drop' with a gallery: a class of one query and one gallery row has a "
-            "pair, and FPIR is about the queries without a class there; leave it at 'keep'"
-        )
-    if config.half:
-        raise UsageError(
-            "half with a gallery: both sides are held as float32; leave it out, or use a sample of "
-            "the classes with --sample-rows"
-        )
-    for name, asked in (
-        ("pairs sampled", config.pairs == "sampled"),
-        (f"sample-pairs {config.sample_pairs}", config.sample_pairs is not None),
-        (f"budget {config.budget}", config.budget is not None),
-    ):
-        if asked:
-            raise UsageError(
-                f"{name} with a gallery: of two sets every pair is counted; leave it out, or give "
-                "fewer queries or gallery rows"
-            )
-
-
-def _asked_range(config: EvaluateConfig) -> AskedRange | None:
-    spec = config.range_spec
-    ends = spec.distances(config.metric)
-    if ends is not None:
-        return AskedRange("distance", *ends)
-    # Means of class rates lie elsewhere than pooled rates: edges are placed well beyond the range.
-    wider = 3.0 if config.pool == "classes" else 1.0
-    if spec.kind == "far" and wider == 1.0 and (spec.low, spec.high) == (0.01, 0.1):
-        return None
-    return AskedRange(
-        "frr" if spec.kind == "frr" else "far", spec.low / wider, min(1.0, spec.high * wider)
-    )
-
-
-def _nearest_labels(
-    labels: tuple[Label, ...], rows: SortedRows, nearest: np.ndarray
-) -> tuple[Label | None, ...]:
-    return tuple(labels[nearest[c]] if nearest[c] >= 0 else None for c in rows.classes.scored)
-
-
-def _data(embeddings: EmbeddingSet, rows: SortedRows, precision: Precision) -> Data:
-    sizes = embeddings.class_sizes()
-    sizes = sizes[sizes > 0]
-    return Data(
-        rows_read=embeddings.rows_read,
-        rows_used=embeddings.rows,
-        dropped=embeddings.dropped,
-        distractors=embeddings.distractors,
-        dimensions=embeddings.dimensions,
-        classes=int(sizes.size),
-        classes_scored=int(rows.classes.class_rows.size),
-        classes_singleton=int(np.count_nonzero(sizes == 1)),
-        class_size=ClassSizes(int(sizes.min()), float(np.median(sizes)), int(sizes.max())),
-        precision=precision,
-        sample=embeddings.sample,
-    )
-
-
-def _stage(progress: Progress | None, stage: str, total: int) -> Callable[[int], None] | None:
-    if progress is None:
-        return None
-    done = 0
-
-    def advance(pairs: int) -> None:
-        nonlocal done
-        done += pairs
-        progress(stage, min(done, total), total)
-
-    return advance
-
-
-class _Clock:
-    def __init__(self, started: float | None) -> None:
-        self.started = self.last = time.perf_counter() if started is None else started
-        self.elapsed: dict[str, float] = {}
-
-    def lap(self, name: str) -> None:
-        now = time.perf_counter()
-        self.elapsed[name] = round(now - self.last, 3)
-        self.last = now
-
-
-def _identity(embeddings: EmbeddingSet) -> list[list[Any]]:
-    """What was read: a hash and the rows of each file, or of the arrays."""
-    if embeddings.inputs:
-        return [[item.sha256, item.rows] for item in embeddings.inputs]
-    vectors = embeddings.vectors
-    digest = hashlib.sha256()
-    for array in vectors.arrays() if isinstance(vectors, HalfMatrix) else [vectors]:
-        digest.update(np.ascontiguousarray(array).data)
-    digest.update(np.ascontiguousarray(embeddings.class_of_row).data)
-    digest.update(json.dumps([embeddings.labels, embeddings.groups]).encode())
-    if embeddings.group_of_row is not None:
-        digest.update(np.ascontiguousarray(embeddings.group_of_row).data)
-    return [[digest.hexdigest(), embeddings.rows]]
-
-
-def _provenance(
-    embeddings: EmbeddingSet,
-    inputs: list[list[Any]],
-    config: EvaluateConfig,
-    columns: ColumnNames | None,
-    command: str,
-    clock: _Clock,
-    sides: Sides | None = None,
-) -> Provenance:
-    identity: dict[str, Any] = {"inputs": inputs, "settings": config.to_dict()}
-    if embeddings.sample is not None:
-        # Where memory decided, the settings do not say how many rows.
-        identity["sample_rows"] = embeddings.sample.rows
-    names: dict[str, str | None] = {}
-    if columns is not None:
-        names = {
-            "embedding": columns.embedding,
-            "label": columns.label,
-            "id": columns.id,
-            "group": columns.group,
-        }
-        if columns.split is not None:
-            names["split"] = columns.split
-        identity["columns"] = names
-    if sides is not None:
-        identity["sides"] = sides.digest()
-    text = json.dumps(identity, sort_keys=True, ensure_ascii=True)
-    return Provenance(
-        opiscal_version=opiscal.__version__,
-        command=command,
-        seed=config.seed,
-        threads=config.threads or available_threads(),
-        inputs=embeddings.inputs,
-        columns=names,
-        fingerprint=hashlib.sha256(text.encode()).hexdigest(),
-        versions={"python": platform.python_version()} | _versions(),
-        elapsed_s=clock.elapsed,
-    )
-
-
-def _versions() -> dict[str, str]:
-    out = {}
-    for name in ("numpy", "numba", "pyarrow", "faiss-cpu"):
-        try:
-            out[name] = version(name)
-        except PackageNotFoundError:
-            out[name] = "unknown"
-    return out

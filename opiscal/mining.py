@@ -1,6 +1,6 @@
 """The story of hard pairs: embeddings and a threshold to the pairs and classes that break it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,11 +19,10 @@ from opiscal.pairs.label_errors import find_label_errors
 from opiscal.pairs.near_pairs import NearPairs
 from opiscal.pairs.near_scan import scan_near_pairs
 from opiscal.pairs.sorted_rows import SortedRows, sort_rows
+from opiscal.progress import Progress, stage_of
 from opiscal.report.hard_pairs import DuplicateGroup, HardPairs, UsedThreshold
 from opiscal.report.named_rows import NameRows, RowNamer
 from opiscal.report.threshold_source import GivenThreshold, check_threshold, sampled_threshold
-
-Progress = Callable[[str, int, int], None]
 
 NEIGHBOURS = 10
 """Nearest rows by which the label of a row is judged."""
@@ -246,7 +245,7 @@ def _near_pairs(
                     "it out, or name an index such as --index IVF256,Flat"
                 )
         total = embeddings.rows * (embeddings.rows - 1) // 2
-        advance = _stage(progress, "looking at all pairs", total)
+        advance = stage_of(progress, "looking at all pairs", total)
         return scan_near_pairs(
             rows,
             np.asarray(embeddings.vectors),
@@ -256,24 +255,11 @@ def _near_pairs(
             threads=threads,
             advance=advance,
         )
-    advance = _stage(progress, "searching the index", embeddings.rows)
+    advance = stage_of(progress, "searching the index", embeddings.rows)
     return index_near_pairs(
         embeddings, distance, config.index,
         k=k, top=top, seed=config.seed, threads=threads, advance=advance,
     )  # fmt: skip
-
-
-def _stage(progress: Progress | None, stage: str, total: int) -> Callable[[int], None] | None:
-    if progress is None:
-        return None
-    done = 0
-
-    def advance(more: int) -> None:
-        nonlocal done
-        done += more
-        progress(stage, done, total)
-
-    return advance
 
 
 def _duplicates(embeddings: EmbeddingSet) -> list[NDArray[np.int64]]:

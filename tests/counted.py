@@ -3,10 +3,11 @@
 from brute_force import embedding_set
 from hypothesis import strategies as st
 
-from opiscal.evaluation import _asked_range, evaluate_set
+from opiscal.evaluation import evaluate_set
 from opiscal.pairs.exact import count_exactly
 from opiscal.pairs.lattice import fit_lattice
 from opiscal.pairs.sorted_rows import sort_rows
+from opiscal.report.asked_range import asked_range
 from opiscal.report.settings import EvaluateConfig
 
 
@@ -14,7 +15,7 @@ def counted(vectors, classes, metric="cosine", **settings):
     """PairCounts of a set, without the rest of an evaluation; class -1 marks distractors."""
     rows = sort_rows(embedding_set(vectors, classes, metric))
     config = EvaluateConfig(metric=metric, **settings)
-    lattice = fit_lattice(rows, config.seed, _asked_range(config))
+    lattice = fit_lattice(rows, config.seed, asked_range(config))
     labels = tuple(range(max(classes) + 1))
     tally = count_exactly(rows, lattice, ranks=False, threads=1)
     return tally.counts(rows, lattice, labels, metric)

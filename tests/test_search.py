@@ -276,3 +276,10 @@ def test_lists_that_are_multiplied_show_what_a_search_finds(rows: int) -> None:
     away = np.sqrt(2.0 * sorted_set.half_squared(row, partner).astype(float))
     np.testing.assert_allclose(away, radius, rtol=1e-5)
     assert RowIndex(sorted_set.vectors, "l2").lists(sorted_set.vectors) is None
+
+
+def test_an_index_that_cannot_search_by_distance() -> None:
+    vectors = make_set("l2").vectors
+    index = RowIndex(vectors, "l2", IndexChoice("PQ4x4fs"))
+    with pytest.raises(UsageError, match="faiss cannot search it by distance"):
+        list(index.within(vectors, 1.0))

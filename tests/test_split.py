@@ -14,11 +14,12 @@ from oracles import accepted, pair_table
 
 import opiscal
 from opiscal.data.rows import from_arrays
-from opiscal.evaluation import _asked_range, evaluate_set
+from opiscal.evaluation import evaluate_set
 from opiscal.pairs.exact import count_exactly
 from opiscal.pairs.lattice import fit_lattice
 from opiscal.pairs.parts import count_halves
 from opiscal.pairs.sorted_rows import sort_rows
+from opiscal.report.asked_range import asked_range
 from opiscal.report.settings import EvaluateConfig
 
 RANGE = "far=0.05:0.3"
@@ -42,7 +43,7 @@ def drawn(classes=9, rows=8, seed=0):
 def halves_of(embeddings, config):
     """Lattice and counts of the halves, as an evaluation makes them."""
     rows = sort_rows(embeddings)
-    lattice = fit_lattice(rows, config.seed, _asked_range(config))
+    lattice = fit_lattice(rows, config.seed, asked_range(config))
 
     def count(part, _advance):
         tally = count_exactly(part, lattice, ranks=False, threads=1)

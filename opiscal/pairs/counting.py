@@ -11,7 +11,7 @@ from opiscal.pairs.counts import NeighbourRanks, PairCounts
 from opiscal.pairs.exact import count_exactly
 from opiscal.pairs.kernel.ranks import RECALL_CAP
 from opiscal.pairs.lattice import Lattice
-from opiscal.pairs.near_search import find_near_pairs
+from opiscal.pairs.near_search import find_pairs
 from opiscal.pairs.neighbour_ranks import ranks_of_neighbours
 from opiscal.pairs.plan import PairPlan
 from opiscal.pairs.sampled import ColumnGroups, Sampled, count_sampled
@@ -104,7 +104,7 @@ def count_pairs(
     index = RowIndex(rows.vectors, "l2", plan.index, seed=seed, threads=threads)
     if save_index is not None:
         index.save(save_index)
-    near = find_near_pairs(rows, index, seed, threads)
+    near = find_pairs(rows, index, seed, threads)
     scored = rows.classes.scored_rows
     rng = np.random.default_rng([seed, 4])
     queries = min(_QUERIES if ranks else _RECALL_QUERIES, scored)

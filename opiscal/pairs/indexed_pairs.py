@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from opiscal.data.embedding_set import EmbeddingSet
-from opiscal.errors import UsageError
 from opiscal.pairs.class_confusions import Cell, ConfusionTally, merged
 from opiscal.pairs.index_choice import IndexChoice
 from opiscal.pairs.kernel.near_scan import pair_distances
@@ -139,18 +138,11 @@ def _within(
     while start < len(vectors):
         part = vectors[start : start + queries]
         total = 0
-        try:
-            for first, bounds, found in index.within(part, threshold * _WIDER, threads):
-                query = np.repeat(np.arange(bounds.size - 1), np.diff(bounds)) + start + first
-                total += found.size
-                # Some indexes fill up with -1 where they find nothing.
-                known = (found >= 0) & (found != query)
-                yield query[known], found[known]
-        except RuntimeError as error:
-            raise UsageError(
-                f"index {index.description!r}: faiss cannot search it by distance; take Flat, "
-                "IVF4096,Flat or HNSW32 with --index"
-            ) from error
+        for first, bounds, found in index.within(part, threshold * _WIDER, threads):
+            query = np.repeat(np.arange(bounds.size - 1), np.diff(bounds)) + start + first
+            total += found.size
+            other = found != query
+            yield query[other], found[other]
         if advance is not None:
             advance(len(part))
         start += len(part)

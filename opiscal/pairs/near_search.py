@@ -20,7 +20,7 @@ _MOST_TIMES = 4
 
 
 @dataclass(frozen=True, slots=True)
-class NearPairs:
+class FoundPairs:
     """Negative pairs that rows found, by row; a pair may be found by both of its rows.
 
     Attributes
@@ -40,14 +40,20 @@ class NearPairs:
     radius: float
 
     @property
+    def row_count_type(self) -> type[np.unsignedinteger]:
+        """An integer that holds the found pairs of any one row."""
+        by_row = np.diff(self.bounds) + np.bincount(self.partner, minlength=self.bounds.size - 1)
+        return np.uint16 if by_row.max(initial=0) < 2**16 else np.uint32
+
+    @property
     def row(self) -> NDArray[np.int64]:
         """The row that found each."""
         return np.repeat(np.arange(self.bounds.size - 1), np.diff(self.bounds))
 
 
-def find_near_pairs(
+def find_pairs(
     rows: SortedRows, index: RowIndex, seed: int, threads: int | None = None
-) -> NearPairs:
+) -> FoundPairs:
     """Find near negatives of all rows, some sixteen a row.
 
     Parameters
@@ -61,7 +67,7 @@ def find_near_pairs(
 
     Returns
     -------
-    NearPairs
+    FoundPairs
     """
     radius = _radius(rows, seed)
     class_id = _class_ids(rows)
@@ -70,7 +76,7 @@ def find_near_pairs(
     row, partner = row[negative], partner[negative]
     partner = partner[np.argsort(row, kind="stable")]
     bounds = np.concatenate([[0], np.cumsum(np.bincount(row, minlength=rows.rows))])
-    return NearPairs(bounds, partner, once_each(bounds, partner), radius)
+    return FoundPairs(bounds, partner, once_each(bounds, partner), radius)
 
 
 def _within(

@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from opiscal.data.embedding_set import Label
 from opiscal.pairs.class_means import class_means
 from opiscal.pairs.index_choice import IndexChoice
 from opiscal.pairs.search import RowIndex
@@ -59,3 +60,10 @@ def nearest_class(
         other = np.where(near[:, 0] == part, near[:, 1], near[:, 0])
         out[found.classes[part]] = found.classes[other]
     return out
+
+
+def nearest_labels(
+    labels: tuple[Label, ...], rows: SortedRows, nearest: NDArray[np.int64]
+) -> tuple[Label | None, ...]:
+    """The labels of what `nearest_class` gives, for each scored class."""
+    return tuple(labels[nearest[c]] if nearest[c] >= 0 else None for c in rows.classes.scored)

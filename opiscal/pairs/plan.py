@@ -14,6 +14,9 @@ from opiscal.pairs.sampled_counts import GROUPS
 MOST_WORK = 2e13
 """Rows times rows times dimensions up to which ``auto`` counts every pair."""
 
+# Of a row the pairs with one group of columns are counted in two bytes.
+_MOST_COLUMNS = GROUPS * (2**16 - 1)
+
 # Reading, the report and its figures, beside the counting; and how many pairs a second an index
 # that is not flat goes through, over those of the exact count.
 _FIXED_SECONDS, _INDEX_SPEED = 3.0, 0.3
@@ -105,6 +108,11 @@ def _of_columns(exact: PairPlan, columns: int, rows: int, reason: str) -> PairPl
             reason=f"a sample of {columns:,} columns of {rows:,} rows costs as much as every pair",
         )
     whole_groups = -(-columns // GROUPS) * GROUPS
+    if whole_groups > _MOST_COLUMNS:
+        raise UsageError(
+            f"a sample of {whole_groups:,} columns: at most {_MOST_COLUMNS:,} may be counted, that "
+            f"is {_MOST_COLUMNS * rows} pairs of {rows:,} rows; give fewer with --sample-pairs"
+        )
     return replace(exact, mode="sampled", reason=reason, columns=whole_groups)
 
 

@@ -18,7 +18,7 @@ from opiscal.pairs.kernel.moments import accepted_at
 from opiscal.pairs.kernel.records import Nearest, Ranks, Rows, Side
 from opiscal.pairs.kernel.sampled import sum_sampled_squares, tally_columns, tally_found
 from opiscal.pairs.lattice import Lattice
-from opiscal.pairs.near_search import NearPairs
+from opiscal.pairs.near_search import FoundPairs
 from opiscal.pairs.sampled_counts import GROUPS, SampledCounts
 from opiscal.pairs.sorted_rows import ClassOrder, SortedRows
 from opiscal.pairs.tally import Tally
@@ -50,7 +50,7 @@ class ColumnGroups:
 def count_sampled(
     rows: SortedRows,
     lattice: Lattice,
-    near: NearPairs,
+    near: FoundPairs,
     columns: ColumnGroups,
     *,
     labels: tuple[Label, ...],
@@ -66,7 +66,7 @@ def count_sampled(
     ----------
     rows : SortedRows
     lattice : Lattice
-    near : NearPairs
+    near : FoundPairs
         The first stratum; no pair of it is counted in the second one.
     columns : ColumnGroups
     labels : tuple
@@ -127,7 +127,7 @@ class _SampledCount:
         self,
         rows: SortedRows,
         lattice: Lattice,
-        near: NearPairs,
+        near: FoundPairs,
         columns: ColumnGroups,
         threads: int | None,
     ) -> None:
@@ -140,7 +140,7 @@ class _SampledCount:
         self.pool_near = np.zeros(E, np.int64)
         self.pool_rest = np.zeros((GROUPS, E), np.int64)
         self.class_near = np.zeros_like(self.tally.class_negative)
-        self.near_moments = np.zeros((rows.rows, K), np.uint16)
+        self.near_moments = np.zeros((rows.rows, K), near.row_count_type)
         self.row_sums = np.zeros((6, T, K), np.int64)
         largest = int(rows.classes.class_rows.max(initial=0)) * columns.place[0].size
         kind = np.uint16 if largest < 2**16 else np.uint32
@@ -411,7 +411,7 @@ def _of_one_class(
     return np.stack([np.repeat(first, number) + step, np.repeat(own, number)], axis=1)
 
 
-def _found_by_group(near: NearPairs, columns: ColumnGroups, rows: int) -> list[NDArray[np.int64]]:
+def _found_by_group(near: FoundPairs, columns: ColumnGroups, rows: int) -> list[NDArray[np.int64]]:
     """Of each group the found pairs of any row and a column, by row and place in the group."""
     group, at = np.full(rows, -1, np.int64), np.zeros(rows, np.int64)
     for g, place in enumerate(columns.place):

@@ -168,6 +168,11 @@ class RowIndex:
         bounds : int64 array of shape (queries of the part + 1,)
         index : int64 array
             Those of the k-th query of the part are ``index[bounds[k] : bounds[k + 1]]``.
+
+        Raises
+        ------
+        UsageError
+            Where faiss cannot search such an index by distance.
         """
         self._check_width(queries)
         cosine = self.metric == "cosine"
@@ -175,8 +180,16 @@ class RowIndex:
         with _faiss_threads(threads):
             for start in range(0, len(queries) if self.rows else 0, _BLOCK_ROWS):
                 part = self._placed(queries[start : start + _BLOCK_ROWS])
-                bounds, _, index = self._index.range_search(part, bound)
-                yield start, bounds.astype(np.int64), index
+                try:
+                    bounds, _, index = self._index.range_search(part, bound)
+                except RuntimeError as error:
+                    raise UsageError(
+                        f"index {self.description!r}: faiss cannot search it by distance; take "
+                        "Flat, IVF4096,Flat or HNSW32 with --index"
+                    ) from error
+                # Some indexes fill up with -1 where they find nothing.
+                known = np.concatenate([[0], np.cumsum(index >= 0)])
+                yield start, known[bounds.astype(np.int64)], index[index >= 0]
 
     def lists(
         self, vectors: CentredVectors, threads: int | None = None

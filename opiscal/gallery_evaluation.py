@@ -1,0 +1,123 @@
+"""The story of two sets: queries against a gallery, to pair counts, to a report."""
+
+from dataclasses import replace
+from functools import partial
+
+from opiscal.data.embedding_set import ColumnNames
+from opiscal.data.sides import JoinedSides, check_sides
+from opiscal.errors import InputError, UsageError
+from opiscal.pairs.between import count_between
+from opiscal.pairs.between_parts import count_groups_between, count_halves_between
+from opiscal.pairs.counting import CountedSet
+from opiscal.pairs.kernel.ranks import RECALL_CAP
+from opiscal.pairs.lattice import fit_lattice
+from opiscal.pairs.nearest_class import nearest_class, nearest_labels
+from opiscal.pairs.plan import PairPlan
+from opiscal.pairs.sorted_rows import sort_rows
+from opiscal.pairs.two_sets import sample_between, sort_two_sets
+from opiscal.progress import Progress, stage_of
+from opiscal.report.asked_range import asked_range
+from opiscal.report.assemble import assemble_report
+from opiscal.report.provenance import Clock, data_found, identity_of, provenance_of
+from opiscal.report.record import Report
+from opiscal.report.settings import EvaluateConfig
+from opiscal.report.split import FEWEST_CLASSES
+
+
+def evaluate_two_sets(
+    both: JoinedSides,
+    config: EvaluateConfig,
+    *,
+    columns: ColumnNames | None = None,
+    command: str = "",
+    progress: Progress | None = None,
+    started: float | None = None,
+    use_up: bool = False,
+) -> Report:
+    """Evaluate queries against a gallery; as `evaluate_set`."""
+    check_two_sets(config)
+    embeddings, sides = both.embeddings, both.sides
+    check_sides(embeddings, sides)
+    clock = Clock(started)
+    clock.lap("read")
+    two = sort_two_sets(embeddings, sides, config.threads)
+    scored = two.queries.classes.scored
+    if scored.size == 0:
+        raise InputError(
+            f"all {len(two.same_item):,} pairs of one class are of an item with itself: no query "
+            "has another gallery row of its class; add rows, or check --id-column"
+        )
+    sample = sample_between(two, config.seed)
+    lattice = fit_lattice(two.queries, config.seed, asked_range(config), sample)
+    stage = partial(stage_of, progress)
+    tally = count_between(
+        two, lattice, threads=config.threads, progress=stage("counting pairs", two.pairs)
+    )
+    ranks = tally.ranks(two, RECALL_CAP) if config.retrieval else None
+    counts = tally.counts(two, lattice, embeddings.labels, embeddings.metric)
+    counts = counts.with_groups(
+        count_groups_between(embeddings, two, lattice, config.threads, stage)
+    )
+    clock.lap("count")
+    halves = None
+    if config.splits and counts.classes >= FEWEST_CLASSES:
+        halves = count_halves_between(
+            embeddings,
+            two,
+            lattice,
+            config.threads,
+            stage,
+            splits=config.splits,
+            seed=config.seed,
+        )
+        clock.lap("split")
+    identity, precision = identity_of(embeddings), embeddings.precision
+    # Means are over the rows of both sides; nothing reads the vectors of the set after this.
+    in_order = sort_rows(embeddings, config.threads, in_place=use_up)
+    nearest = nearest_class(in_order, config.threads, scored)
+    names = nearest_labels(embeddings.labels, two.queries, nearest)
+    clock.lap("nearest_class")
+    provenance = provenance_of(embeddings, identity, config, columns, command, clock, sides)
+    data = replace(
+        data_found(embeddings, two.queries, precision),
+        queries=two.queries.rows,
+        gallery=two.gallery.rows,
+        queries_unknown=None if counts.gallery is None else counts.gallery.unknown,
+    )
+    settings = config.pair_settings
+    plan = PairPlan(
+        "exact", "every query with every gallery row", 0, settings.most_positives, settings.index
+    )
+    counted = CountedSet(counts, ranks)
+    report = assemble_report(counted, plan, names, data, provenance, config, halves)
+    clock.lap("report")
+    return replace(report, provenance=replace(provenance, elapsed_s=clock.elapsed))
+
+
+def check_two_sets(config: EvaluateConfig) -> None:
+    """Refuse settings that have no meaning for queries against a gallery.
+
+    Raises
+    ------
+    UsageError
+    """
+    if config.singletons == "drop":
+        raise UsageError(
+            "singletons 'drop' with a gallery: a class of one query and one gallery row has a "
+            "pair, and FPIR is about the queries without a class there; leave it at 'keep'"
+        )
+    if config.half:
+        raise UsageError(
+            "half with a gallery: both sides are held as float32; leave it out, or use a sample of "
+            "the classes with --sample-rows"
+        )
+    for name, asked in (
+        ("pairs sampled", config.pairs == "sampled"),
+        (f"sample-pairs {config.sample_pairs}", config.sample_pairs is not None),
+        (f"budget {config.budget}", config.budget is not None),
+    ):
+        if asked:
+            raise UsageError(
+                f"{name} with a gallery: of two sets every pair is counted; leave it out, or give "
+                "fewer queries or gallery rows"
+            )
