@@ -160,9 +160,8 @@ def _counted_lines(report: Report) -> list[str]:
         recall += f" and {100 * sampling.near_recall:.1f} % of the near negatives"
     lines.append(recall + "; what it misses is in the random part")
     if sampling.corrected_opis_ci is not None:
-        lines.append(
-            f"every pair would give OPIS without noise in {_between(sampling.corrected_opis_ci)}"
-        )
+        low, high = sampling.corrected_opis_ci
+        lines.append(f"every pair would give OPIS without noise in [{low:.6f}, {high:.6f}]")
     return lines
 
 
