@@ -4,7 +4,6 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import FrozenInstanceError, fields, replace
-from pathlib import Path
 from xml.etree import ElementTree
 
 import matplotlib as mpl
@@ -24,7 +23,7 @@ from opiscal.report.displays.class_ranking import MOST_NAMED, ClassRankingDispla
 from opiscal.report.displays.class_thresholds import ClassThresholdsDisplay
 from opiscal.report.displays.display import Display
 from opiscal.report.displays.distances import DistancesDisplay, LogDistancesDisplay
-from opiscal.report.displays.figure_files import save_figure, svg_text
+from opiscal.report.displays.figure_files import figure_bytes
 from opiscal.report.displays.inline import inline_figure
 from opiscal.report.displays.kinds import KINDS, displays_of
 from opiscal.report.displays.overlay import OverlayDisplay
@@ -80,6 +79,10 @@ def lines(ax: Axes) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     return {str(line.get_label()): line.get_data() for line in ax.lines}
 
 
+def title_of(ax: Axes) -> str:
+    return " ".join(ax.get_title(loc="left").split())
+
+
 def notes(ax: Axes) -> list[str]:
     return [" ".join(text.get_text().split()) for text in ax.texts]
 
@@ -117,7 +120,7 @@ def test_utility_curves_are_drawn(report: Report) -> None:
     assert ax.get_xlim() == pytest.approx((display.distance[0], display.distance[-1]))
     assert ax.get_xlabel() == "unit L2 distance"
     assert "F-score of sensitivity and specificity" in ax.get_ylabel().replace("\n", " ")
-    title = ax.get_title(loc="left").replace("\n", " ")
+    title = title_of(ax)
     assert title == (
         f"One threshold costs the worst 1 of 8 classes {display.points_lost:.1f} points of utility"
     )
@@ -196,7 +199,7 @@ def test_rates_are_drawn(report: Report) -> None:
     assert styles["FAR with its interval"] != styles["FRR with its interval"]
     assert ax.get_yscale() == "log"
     point = report.recommended_threshold
-    assert ax.get_title(loc="left").replace("\n", " ") == (
+    assert title_of(ax) == (
         f"The recommended threshold has FAR {100 * point.far:.3g} % and FRR {100 * point.frr:.3g} %"
     )
     left, right = ax.get_xlim()
@@ -232,9 +235,7 @@ def test_histograms_hold_the_pairs(report: Report, kind: type[DistancesDisplay])
     assert ax.get_yscale() == kind.scale
     assert {"positive pairs", "negative pairs"} <= set(legend(ax))
     point = report.recommended_threshold
-    assert f"rejects {100 * point.frr:.3g} % of positive" in ax.get_title(loc="left").replace(
-        "\n", " "
-    )
+    assert f"rejects {100 * point.frr:.3g} % of positive" in title_of(ax)
 
 
 def test_pairs_at_distance_zero_are_in_the_first_bin() -> None:
@@ -257,7 +258,7 @@ def test_det_curve_is_on_probit_axes(report: Report) -> None:
     for text, place in zip(ax.get_xticklabels(), ax.get_xticks(), strict=True):
         assert ndtri(float(text.get_text().rstrip(" %")) / 100) == pytest.approx(place)
     low, high = report.verification.eer
-    assert ax.get_title(loc="left").startswith(f"Equal error rate {50 * (low + high):.3g} %")
+    assert title_of(ax).startswith(f"Equal error rate {50 * (low + high):.3g} %")
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("FAR", "FRR")
     # The interval of FAR at an operating point is drawn where it is.
     point = report.operating_points[0]
@@ -276,7 +277,7 @@ def test_roc_curve_is_on_a_logarithmic_far(report: Report) -> None:
     np.testing.assert_allclose(y, 1 - display.frr)
     assert ax.get_xscale() == "log"
     lowest = min((p for p in report.operating_points if p.criterion == "far"), key=lambda p: p.far)
-    assert ax.get_title(loc="left").replace("\n", " ") == (
+    assert title_of(ax) == (
         f"At FAR {100 * lowest.target:g} % the model accepts {100 * (1 - lowest.frr):.3g} % of "
         "positive pairs"
     )
@@ -290,7 +291,7 @@ def test_classes_are_ranked(report: Report) -> None:
     np.testing.assert_allclose(np.sort(table.utility_error), np.sort(display.error))
     ax = display.plot().ax_
     assert [text.get_text() for text in ax.get_yticklabels()] == list(display.label)
-    title = ax.get_title(loc="left")
+    title = title_of(ax)
     assert title.startswith(f"Worst class {display.label[0]} with utility {display.utility[0]:.2f}")
 
 
@@ -317,11 +318,7 @@ def test_own_thresholds_and_what_is_lost(report: Report) -> None:
     np.testing.assert_allclose(
         ax.collections[0].get_offsets(), np.column_stack([display.best, 100 * display.lost])
     )
-    assert (
-        ax.get_title(loc="left")
-        .replace("\n", " ")
-        .endswith(f"at most {100 * display.lost.max():.1f}")
-    )
+    assert title_of(ax).replace("\n", " ").endswith(f"at most {100 * display.lost.max():.1f}")
     assert [text.get_text() for text in ax.texts] == [display.label[k] for k in display.worst]
 
 
@@ -341,7 +338,7 @@ def test_spread_over_classes_and_groups(report: Report) -> None:
     assert rows == ["FAR of classes", "FRR of classes", "FAR of groups", "FRR of groups"]
     assert far_groups.name == "FAR of groups"
     twentieth = 100 * np.percentile(table.frr, 95)
-    assert f"one FRR of {twentieth:.3g} % or more" in ax.get_title(loc="left").replace("\n", " ")
+    assert f"one FRR of {twentieth:.3g} % or more" in title_of(ax)
     # A place of its own for 0, left of every rate.
     assert ax.get_xticklabels()[0].get_text() == "0"
     assert ax.get_xticks()[0] < min(far.rate[far.rate > 0].min(), frr.rate[frr.rate > 0].min())
@@ -386,8 +383,9 @@ def test_two_runs_are_overlaid(report: Report, kind: type[Display]) -> None:
     overlay = OverlayDisplay.of(first, second, ("old\x1b[0m", "new"))
     assert overlay.plot() is overlay
     ax = overlay.ax_
-    title = ax.get_title(loc="left").replace("\n", " ")
-    assert title == f"old\\x1b[0m: {first.title} new: {second.title}"
+    title = title_of(ax)
+    (what, was), (_, now) = first.headline, second.headline
+    assert title == f"{what}: {was} (old\\x1b[0m), {now} (new)"
     names = legend(ax)
     assert any(name.endswith(", old\\x1b[0m") for name in names)
     assert any(name.endswith(", new") for name in names)
@@ -409,17 +407,17 @@ def test_only_like_is_laid_over_like(report: Report) -> None:
 
 
 @pytest.mark.parametrize("style", STYLES)
-def test_files_are_equal_bytes(report: Report, tmp_path: Path, style: str) -> None:
-    for name in ("a", "b"):
-        (tmp_path / name).mkdir()
+def test_files_are_equal_bytes(report: Report, style: str) -> None:
+    made = []
+    for _ in range(2):
         with figure_style(style):
             figure = SpreadDisplay.from_report(report).plot().figure_
-            for ending in ("svg", "png", "pdf"):
-                file = tmp_path / name / f"spread.{ending}"
-                assert save_figure(figure, file, ending, dpi=60) == file
-    for ending in ("svg", "png", "pdf"):
-        file = f"spread.{ending}"
-        assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
+            made.append([figure_bytes(figure, "x", one, dpi=60) for one in ("svg", "png", "pdf")])
+    assert made[0] == made[1]
+    svg, png, pdf = made[0]
+    assert b"<svg" in svg
+    assert png.startswith(b"\x89PNG")
+    assert pdf.startswith(b"%PDF")
 
 
 def test_styles_are_put_in_force_and_taken_back(report: Report) -> None:
@@ -447,12 +445,12 @@ HOSTILE = [
 
 
 @pytest.mark.filterwarnings("error")
-def test_labels_are_text(tmp_path: Path) -> None:
+def test_labels_are_text() -> None:
     report = make_report(classes=len(HOSTILE), names=HOSTILE, groups=True)
     for display in displays_of(report):
         figure = display.plot().figure_
-        svg = svg_text(figure, display.kind)
-        save_figure(figure, tmp_path / "x.png", "png", dpi=50)
+        svg = figure_bytes(figure, display.kind, "svg").decode()
+        figure_bytes(figure, display.kind, "png", dpi=50)
         page = inline_figure(display, svg)
         for text in (svg, page.svg):
             root = ElementTree.fromstring(text)
@@ -464,7 +462,7 @@ def test_labels_are_text(tmp_path: Path) -> None:
             assert "x" * 30 not in text
         assert "\x1b" not in display.title + display.description
     ranking = ClassRankingDisplay.from_report(report).plot()
-    root = ElementTree.fromstring(svg_text(ranking.figure_, "ranking"))
+    root = ElementTree.fromstring(figure_bytes(ranking.figure_, "ranking", "svg").decode())
     said = {
         "".join(element.itertext()).strip() for element in root.iter() if element.tag[-4:] == "text"
     }
@@ -473,7 +471,7 @@ def test_labels_are_text(tmp_path: Path) -> None:
 
 def test_a_figure_in_a_page(report: Report) -> None:
     display = RatesDisplay.from_report(report).plot()
-    page = inline_figure(display, svg_text(display.figure_, display.kind))
+    page = inline_figure(display, figure_bytes(display.figure_, display.kind, "svg").decode())
     root = ElementTree.fromstring(page.svg)
     assert root.tag.endswith("svg")
     assert {"width", "height"}.isdisjoint(root.attrib)
@@ -551,10 +549,12 @@ def test_degenerate_reports_are_drawn_with_a_note(make: Callable[[], Report], sa
         ax = display.plot().ax_
         assert np.diff(ax.get_xlim())[0] != 0
         assert np.isfinite([*ax.get_xlim(), *ax.get_ylim()]).all()
-        assert ax.get_title(loc="left")
+        assert title_of(ax)
         assert "nan" not in (display.title + display.description).split()
         found += notes(ax)
-        assert inline_figure(display, svg_text(display.figure_, display.kind)).svg
+        assert inline_figure(
+            display, figure_bytes(display.figure_, display.kind, "svg").decode()
+        ).svg
     if said:
         assert said in found
 

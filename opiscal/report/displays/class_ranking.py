@@ -12,7 +12,7 @@ from opiscal.measures.rates import Floats
 from opiscal.report.captions import label_text, ranking_title
 from opiscal.report.class_table import ClassTable, class_table
 from opiscal.report.displays.display import Display, legend_below, tidy
-from opiscal.report.displays.look import GREY, VERMILION, Look
+from opiscal.report.displays.look import Look, palette
 from opiscal.report.record import Report
 
 MOST_NAMED = 20
@@ -70,6 +70,11 @@ class ClassRankingDisplay(Display):
     def title(self) -> str:
         """The worst class, and the class in the middle."""
         return ranking_title(self.label[0], self.utility)
+
+    @property
+    def headline(self) -> tuple[str, str]:
+        """The worst class."""
+        return "Utility of the worst class", f"{self.utility[0]:.2f}"
 
     @property
     def description(self) -> str:
@@ -134,13 +139,14 @@ class ClassRankingDisplay(Display):
 
     def _name_worst(self, ax: Axes) -> None:
         """Names to the right of the worst classes, below the curve, where there is nothing else."""
+        colours = palette()
         named = min(_WORST_NAMED, self.utility.size)
         lowest = max(0.04, float(self.utility[named - 1]) / 1.02 - 0.04 - _LINE * named)
         for k in range(named):
             ax.annotate(
                 self.label[k], (k + 1, float(self.utility[k])), xycoords="data",
                 xytext=(0.22, lowest + _LINE * k), textcoords="axes fraction", va="center",
-                color=VERMILION if k in self.worst else None, fontsize="x-small", zorder=5,
+                color=colours.vermilion if k in self.worst else None, fontsize="x-small", zorder=5,
                 parse_math=False,
-                arrowprops={"arrowstyle": "-", "linewidth": 0.4, "color": GREY, "shrinkB": 1},
+                arrowprops={"arrowstyle": "-", "linewidth": 0.4, "color": colours.grey},
             )  # fmt: skip

@@ -12,7 +12,7 @@ from opiscal.report.captions import label_text, own_thresholds_title
 from opiscal.report.class_table import ClassTable, class_table
 from opiscal.report.displays.display import Display, legend_below, tidy
 from opiscal.report.displays.distance_axis import DistanceMarks, draw_marks, label_distance
-from opiscal.report.displays.look import GREY, Look, ink
+from opiscal.report.displays.look import Look, ink, palette
 from opiscal.report.record import Report
 
 _WORST_NAMED = 5
@@ -75,6 +75,11 @@ class ClassThresholdsDisplay(Display):
         return own_thresholds_title(None if self.marks.threshold is None else self.lost)
 
     @property
+    def headline(self) -> tuple[str, str]:
+        """What classes lose by the recommended threshold."""
+        return "Lost by one threshold, mean", f"{100 * self.lost.mean():.1f} points"
+
+    @property
     def description(self) -> str:
         """What is drawn."""
         low, middle, high = np.percentile(self.best, [5, 50, 95])
@@ -98,7 +103,7 @@ class ClassThresholdsDisplay(Display):
             self.best, 100 * self.lost, s=9 if self.best.size < 200 else 5, zorder=3,
             color=look.first.colour, marker="o" if look.alone else "x",
             alpha=float(np.clip(60 / self.best.size, 0.25, 0.8)), linewidths=0.6,
-            label=look.label(f"each of {self.best.size:,} classes"),
+            label=look.label(f"each of {self.best.size:,} classes" if look.alone else "classes"),
             rasterized=self.best.size > _MOST_VECTORS,
         )  # fmt: skip
         draw_marks(ax, self.marks, look)
@@ -134,5 +139,5 @@ class ClassThresholdsDisplay(Display):
                 self.label[k], (x, y), xytext=(-16 if left else 16, (place - y) / ends * 150),
                 textcoords="offset points", ha="right" if left else "left", va="center",
                 fontsize="x-small", color=ink(), parse_math=False, zorder=5,
-                arrowprops={"arrowstyle": "-", "linewidth": 0.4, "color": GREY},
+                arrowprops={"arrowstyle": "-", "linewidth": 0.4, "color": palette().grey},
             )  # fmt: skip

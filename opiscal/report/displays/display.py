@@ -10,13 +10,16 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.transforms import ScaledTranslation
 
-from opiscal.report.displays.look import ALONE, GREY, Look, paper
+from opiscal.report.displays.look import Look, alone, palette, paper
 
 SIZE = (4.8, 3.6)
-"""Inches. At half of it, a column of a paper, text still is six points high."""
+"""Inches."""
 
 # Widths of letters over their height, on the average.
 _LETTER = 0.64
+_SMALL_LETTER = 0.55
+# What stands before a label in the legend, in letters of its height.
+_HANDLE = 3.8
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -37,6 +40,11 @@ class Display(ABC):
     @abstractmethod
     def title(self) -> str:
         """The conclusion."""
+
+    @property
+    @abstractmethod
+    def headline(self) -> tuple[str, str]:
+        """What two runs are compared by: its name and its value."""
 
     @property
     @abstractmethod
@@ -70,7 +78,7 @@ class Display(ABC):
             This display, with `ax_` and `figure_`.
         """
         ax = new_axes() if ax is None else ax
-        self.draw(ax, ALONE)
+        self.draw(ax, alone())
         self.finish(ax)
         set_title(ax, self.title)
         draw_note(ax, self.note)
@@ -78,9 +86,9 @@ class Display(ABC):
         return self
 
 
-def new_axes() -> Axes:
-    """Axes of a new figure."""
-    return Figure(figsize=SIZE, layout="constrained").add_subplot()
+def new_axes(inches: tuple[float, float] = SIZE) -> Axes:
+    """Axes of a new figure of some width and height."""
+    return Figure(figsize=inches, layout="constrained").add_subplot()
 
 
 def remember(display: Display, ax: Axes) -> None:
@@ -92,10 +100,10 @@ def remember(display: Display, ax: Axes) -> None:
 def set_title(ax: Axes, title: str) -> None:
     """A title from the left, in as many lines as it takes; what it says is never a formula."""
     size = FontProperties(size="medium").get_size_in_points()
-    room = _width(ax) / (_LETTER * size)
+    room = 0.8 * width_of(ax) / (_LETTER * size)
     lines = [
         line
-        for part in title.split("\n")
+        for part in title.replace(" %", "\N{NO-BREAK SPACE}%").split("\n")
         for line in textwrap.wrap(part, max(16, int(room)), break_long_words=True)
     ]
     ax.set_title(
@@ -109,7 +117,7 @@ def draw_note(ax: Axes, note: str) -> None:
         ax.text(
             0.5, 0.5, textwrap.fill(note, 36), transform=ax.transAxes, ha="center", va="center",
             fontsize="small", fontstyle="italic", zorder=9,
-            bbox={"facecolor": paper(), "edgecolor": GREY, "linewidth": 0.5, "pad": 4.0},
+            bbox={"facecolor": paper(), "edgecolor": palette().grey, "linewidth": 0.5, "pad": 4.0},
         )  # fmt: skip
 
 
@@ -120,13 +128,20 @@ def tidy(ax: Axes) -> None:
 
 def legend_below(ax: Axes) -> None:
     """The legend below the axes and their labels, in two columns where there is room for them."""
-    size = FontProperties(size="small").get_size_in_points()
-    longest = max((len(str(label)) for label in ax.get_legend_handles_labels()[1]), default=0)
-    columns = 2 if 2 * (_LETTER * longest + 4.5) * size <= _width(ax) else 1
+    labels = [str(label) for label in ax.get_legend_handles_labels()[1]]
+    half = (len(labels) + 1) // 2
+    letters = sum(max(map(len, part), default=0) for part in (labels[:half], labels[half:]))
+    room = 0.92 * width_of(ax)
+    columns, font = 1, "small"
+    for smaller in ("small", "x-small"):
+        size = FontProperties(size=smaller).get_size_in_points()
+        if size * (_SMALL_LETTER * letters + 2 * _HANDLE) <= room:
+            columns, font = 2, smaller
+            break
     below = ax.transAxes + ScaledTranslation(0, -36 / 72, figure_of(ax).dpi_scale_trans)
     legend = ax.legend(
         loc="upper center", bbox_to_anchor=(0.5, 0.0), bbox_transform=below, ncols=columns,
-        frameon=False, fontsize="small", handlelength=2.6, columnspacing=1.4, borderaxespad=0.0,
+        frameon=False, fontsize=font, handlelength=2.4, columnspacing=1.2, borderaxespad=0.0,
     )  # fmt: skip
     for text in legend.get_texts():
         text.set_parse_math(False)
@@ -137,6 +152,7 @@ def figure_of(ax: Axes) -> Figure:
     return ax.figure if isinstance(ax.figure, Figure) else ax.figure.figure
 
 
-def _width(ax: Axes) -> float:
-    """Of a figure with these axes, the part that is theirs, in points."""
-    return float(figure_of(ax).get_size_inches()[0]) * 72 * min(1.0, 1.15 * ax.get_position().width)
+def width_of(ax: Axes) -> float:
+    """Of a figure with these axes, the part that is theirs and of their labels, in points."""
+    share = min(1.0, 1.29 * float(ax.get_position().width))
+    return float(figure_of(ax).get_size_inches()[0]) * 72 * share

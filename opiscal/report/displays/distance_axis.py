@@ -9,11 +9,15 @@ from numpy.typing import ArrayLike
 
 from opiscal.data.embedding_set import Metric
 from opiscal.report.captions import short_threshold
-from opiscal.report.displays.look import GREY, SHADE, Look, ink
+from opiscal.report.displays.display import width_of
+from opiscal.report.displays.look import Look, ink, palette
 from opiscal.report.displays.ticks import apart, fix_ticks
 from opiscal.report.record import Report
 
 Pair = tuple[float, float]
+
+# Points that the label of a tick takes.
+_TICK = 34.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +53,19 @@ class DistanceMarks:
 def draw_marks(ax: Axes, marks: DistanceMarks, look: Look) -> None:
     """The recommended threshold, and the calibration range of a run that stands alone.
 
-    The range has a line around it, so that one of no width can be seen too.
+    The range has a line at either end, so that one of no width can be seen too.
     """
     if look.alone:
         ax.axvspan(
-            *marks.range, facecolor=SHADE, edgecolor=GREY, linewidth=0.6, zorder=0,
+            *marks.range, facecolor=ink(), alpha=0.1, linewidth=0, zorder=0,
             label="calibration range",
         )  # fmt: skip
+        for end in marks.range:
+            ax.axvline(end, color=palette().grey, linewidth=0.6, zorder=0.5)
     if marks.threshold is not None:
         colour, width = (ink(), 1.1) if look.alone else (look.first.colour, look.first.width)
-        label = look.label(f"recommended: {short_threshold(marks.threshold, marks.metric)}")
+        value = f": {short_threshold(marks.threshold, marks.metric)}" if look.alone else ""
+        label = look.label(f"recommended{value}")
         ax.axvline(
             marks.threshold, color=colour, linewidth=width, linestyle=(0, (1.5, 1.5)), zorder=2.5,
             label=label,
@@ -73,10 +80,11 @@ def label_distance(ax: Axes, metric: Metric, limits: Pair) -> None:
         top = ax.secondary_xaxis("top", functions=(_similarity, _unit_distance))
         top.set_xlabel("cosine similarity")
         # Even steps of similarity crowd where distances are large.
+        room = max(0.13, _TICK / width_of(ax))
         ends = sorted(1.0 - 0.5 * np.square(limits))
         values = MaxNLocator(nbins=14, steps=[1, 2, 2.5, 5, 10]).tick_values(*ends)[::-1]
         values = values[(values >= ends[0] - 1e-12) & (values <= ends[1] + 1e-12)]
-        kept = values[apart(_unit_distance(values), 0.13 * (limits[1] - limits[0]))]
+        kept = values[apart(_unit_distance(values), room * (limits[1] - limits[0]))]
         fix_ticks(top.xaxis, kept.tolist(), [f"{value:g}" for value in kept.round(9)])
         top.spines["top"].set_visible(False)
 

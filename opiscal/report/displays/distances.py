@@ -86,6 +86,13 @@ class DistancesDisplay(Display):
         return distances_title(self.at_threshold)
 
     @property
+    def headline(self) -> tuple[str, str]:
+        """Rejected positives and accepted negatives at the recommended threshold."""
+        if self.at_threshold is None:
+            return "Rejected positives", "unknown"
+        return "Rejected positives", percent(self.at_threshold[1])
+
+    @property
     def description(self) -> str:
         """What is drawn."""
         middle = 0.5 * (self.edges[1:] + self.edges[:-1])

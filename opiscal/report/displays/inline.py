@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 from matplotlib.axes import Axes
 
 from opiscal.report.displays.display import Display, figure_of
-from opiscal.report.displays.look import BLUE, GREY, ORANGE, SHADE, VERMILION
+from opiscal.report.displays.look import LIGHT
 
 _SVG = "http://www.w3.org/2000/svg"
 _XLINK = "http://www.w3.org/1999/xlink"
@@ -16,11 +16,10 @@ _XLINK = "http://www.w3.org/1999/xlink"
 VARIABLES = {
     "#000000": "ink",
     "#ffffff": "paper",
-    BLUE: "blue",
-    VERMILION: "vermilion",
-    ORANGE: "orange",
-    GREY: "grey",
-    SHADE: "shade",
+    LIGHT.blue: "blue",
+    LIGHT.vermilion: "vermilion",
+    LIGHT.orange: "orange",
+    LIGHT.grey: "grey",
     "#b0b0b0": "grid",
 }
 """Colours of the light style, and the variables of a style sheet that may stand for them."""

@@ -53,9 +53,14 @@ class OverlayDisplay(Display):
 
     @property
     def title(self) -> str:
-        """The conclusions of both."""
-        pairs = zip(self.names, (self.earlier, self.later), strict=True)
-        return "\n".join(f"{name}: {one.title}" for name, one in pairs)
+        """What both are compared by."""
+        (what, was), (_, now) = self.earlier.headline, self.later.headline
+        return f"{what}: {was} ({self.names[0]}), {now} ({self.names[1]})"
+
+    @property
+    def headline(self) -> tuple[str, str]:
+        """That of the later run."""
+        return self.later.headline
 
     @property
     def description(self) -> str:

@@ -10,7 +10,7 @@ from opiscal.measures.rate_intervals import RateIntervals, rate_intervals
 from opiscal.measures.rates import Floats, class_counts_at, rate_curve
 from opiscal.pairs.counts import PairCounts
 from opiscal.report.captions import percent, rates_title
-from opiscal.report.displays.display import Display, legend_below, tidy
+from opiscal.report.displays.display import Display, legend_below, tidy, width_of
 from opiscal.report.displays.distance_axis import DistanceMarks, draw_marks, label_distance
 from opiscal.report.displays.look import Look, paper
 from opiscal.report.displays.shown_edges import shown_edges
@@ -19,6 +19,8 @@ from opiscal.report.record import Report
 from opiscal.report.visible_range import LOWEST_RATE, rate_limits
 
 _OF_CLASSES = (5.0, 95.0)
+# Points that a rate in words takes.
+_TEXT = 36.0
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -100,6 +102,11 @@ class RatesDisplay(Display):
         return rates_title(self.at_threshold)
 
     @property
+    def headline(self) -> tuple[str, str]:
+        """Both rates at the recommended threshold."""
+        return "FAR and FRR", _and(self.at_threshold)
+
+    @property
     def description(self) -> str:
         """What is drawn."""
         points = "; ".join(
@@ -165,7 +172,7 @@ class RatesDisplay(Display):
             ax.plot([distance, distance], [far, frr], color=look.second.colour, linewidth=0.5)
             ax.plot(distance, far, "o", color=look.first.colour, markersize=3.5, zorder=4)
             ax.plot(distance, frr, "s", color=look.second.colour, markersize=3.2, zorder=4)
-            if abs(distance - last) < 0.09 * (self.limits[1] - self.limits[0]):
+            if abs(distance - last) < _TEXT / width_of(ax) * (self.limits[1] - self.limits[0]):
                 continue
             last = distance
             ax.annotate(
@@ -173,6 +180,10 @@ class RatesDisplay(Display):
                 fontsize="x-small", zorder=5,
                 bbox={"facecolor": paper(), "edgecolor": "none", "pad": 0.4, "alpha": 0.7},
             )  # fmt: skip
+
+
+def _and(rates: tuple[float, float] | None) -> str:
+    return "unknown" if rates is None else f"{percent(rates[0])} and {percent(rates[1])}"
 
 
 def operating_points(report: Report) -> tuple[tuple[str, float, float, float], ...]:

@@ -99,6 +99,13 @@ class SpreadDisplay(Display):
         return spread_title([(strip.name, strip.rate) for strip in self.strips[:2]])
 
     @property
+    def headline(self) -> tuple[str, str]:
+        """What one class in twenty has at least."""
+        if not self.strips:
+            return "FRR of one class in twenty", "unknown"
+        return "FRR of one class in twenty", percent(float(np.percentile(self.strips[1].rate, 95)))
+
+    @property
     def description(self) -> str:
         """What is drawn."""
         said = []
@@ -125,7 +132,7 @@ class SpreadDisplay(Display):
         lowest = self._lowest()
         for row, strip in enumerate(self.strips):
             # Of two runs one stands above the middle of the row, one below.
-            middle = row + (0.0 if look.alone else -0.2 if look.first.width < 2 else 0.2)
+            middle = row + (0.0 if look.alone else 0.2 if look.second_run else -0.2)
             pen = look.first if strip.name.startswith("FAR") else look.second
             self._draw_strip(ax, strip, middle, pen if look.alone else look.first, lowest, look)
 
@@ -169,7 +176,7 @@ class SpreadDisplay(Display):
         low, first_quarter, median, last_quarter, high = np.percentile(
             shown, [5, 25, 50, 75, 95], method="nearest"
         )
-        named = look.label("90 %, half, and the middle of the classes")
+        named = look.label("90 %, half, middle of the classes" if look.alone else "classes")
         ax.plot(
             [low, high], [middle, middle], color=pen.colour, linewidth=1.0, zorder=3,
             label=named if first else None,

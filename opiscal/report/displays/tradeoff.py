@@ -13,7 +13,7 @@ from opiscal.measures.rate_intervals import RateIntervals, rate_intervals
 from opiscal.measures.rates import Floats, rate_curve
 from opiscal.report.captions import det_title, percent, roc_title
 from opiscal.report.displays.display import Display, legend_below, tidy
-from opiscal.report.displays.look import GREY, Look, ink, paper
+from opiscal.report.displays.look import Look, ink, palette, paper
 from opiscal.report.displays.rates import operating_points
 from opiscal.report.displays.shown_edges import shown_edges
 from opiscal.report.displays.ticks import apart, fix_ticks, label_rates
@@ -119,6 +119,11 @@ class DetDisplay(TradeoffDisplay):
         """The equal error rate."""
         return det_title(self.eer, self.eer_ci)
 
+    @property
+    def headline(self) -> tuple[str, str]:
+        """The equal error rate."""
+        return "Equal error rate", percent(self.eer)
+
     def draw(self, ax: Axes, look: Look) -> None:
         """The curve, the interval of FRR along it, and of both rates at the operating points."""
         if self.frr_ci is not None and self.far.size:
@@ -152,7 +157,7 @@ class DetDisplay(TradeoffDisplay):
         x = _probit_limits(far, 1e-4, 0.5)
         y = _probit_limits(frr, 1e-3, 0.8)
         ends = [max(x[0], y[0]), min(x[1], y[1])]
-        ax.plot(ends, ends, color=GREY, linewidth=0.7, linestyle=":", zorder=1)
+        ax.plot(ends, ends, color=palette().grey, linewidth=0.7, linestyle=":", zorder=1)
         for axis, limits in ((ax.xaxis, x), (ax.yaxis, y)):
             ticks = [t for t in _PROBIT_TICKS if limits[0] <= ndtri(t) <= limits[1]]
             places = ndtri(ticks)
@@ -180,6 +185,11 @@ class RocDisplay(TradeoffDisplay):
             default=None,
         )
         return roc_title(None if lowest is None else (lowest[0], lowest[3]), self.auc)
+
+    @property
+    def headline(self) -> tuple[str, str]:
+        """The area under the curve, for runs may support different targets."""
+        return "Area under the ROC curve", f"{self.auc:.5f}"
 
     def draw(self, ax: Axes, look: Look) -> None:
         """The curve, its interval, and the operating points."""

@@ -18,7 +18,7 @@ from opiscal.report.displays.distance_axis import (
     draw_marks,
     label_distance,
 )
-from opiscal.report.displays.look import BLUE, VERMILION, Look, ink
+from opiscal.report.displays.look import Look, ink, palette
 from opiscal.report.record import Report
 from opiscal.report.visible_range import curve_thresholds
 
@@ -96,6 +96,11 @@ class UtilityCurvesDisplay(Display):
         return utility_title(self.points_lost, self.worst.size, len(self.utility))
 
     @property
+    def headline(self) -> tuple[str, str]:
+        """By how much the worst classes lie below the others."""
+        return "Worst classes lose", f"{self.points_lost:.1f} points"
+
+    @property
     def description(self) -> str:
         """What is drawn."""
         at, mean, worst = self.marks.threshold, self.mean, self.worst_mean
@@ -125,17 +130,15 @@ class UtilityCurvesDisplay(Display):
         else:
             low, high = np.percentile(self.utility, [5, 95], axis=0)
             ax.fill_between(
-                self.distance, low, high, color=look.first.colour, alpha=0.18, linewidth=0,
-                label=look.label("5 to 95 % of classes"),
-            )  # fmt: skip
-        worst = "mean of the worst classes"
+                self.distance, low, high, color=look.first.colour, alpha=0.18, linewidth=0
+            )
+        worst = "worst classes"
         if look.alone:
             m = self.worst.size
             worst = "worst class" if m == 1 else f"mean of the worst {m:,}"
         mean = {**look.first.line(), **({"color": ink(), "linewidth": 2.4} if look.alone else {})}
-        ax.plot(
-            self.distance, self.mean, label=look.label("mean over classes"), zorder=3, **mean
-        )  # fmt: skip
+        label = "mean over classes" if look.alone else look.label("mean")
+        ax.plot(self.distance, self.mean, label=label, zorder=3, **mean)
         ax.plot(
             self.distance, self.worst_mean, label=look.label(worst), zorder=3,
             **look.second.line(),
@@ -153,23 +156,26 @@ class UtilityCurvesDisplay(Display):
         legend_below(ax)
 
     def _draw_classes(self, ax: Axes) -> None:
-        classes = len(self.utility)
+        classes, colours = len(self.utility), palette()
         if classes <= MOST_LINES:
             bad = np.zeros(classes, dtype=bool)
             bad[self.worst] = True
             alpha = float(np.clip(8.0 / max(1, classes), 0.2, 0.6))
-            for those, colour, strength in ((~bad, BLUE, alpha), (bad, VERMILION, 2 * alpha)):
+            for those, colour, strength in (
+                (~bad, colours.blue, alpha),
+                (bad, colours.vermilion, 2 * alpha),
+            ):
                 lines = [np.column_stack([self.distance, curve]) for curve in self.utility[those]]
                 art = LineCollection(
                     lines, colors=colour, linewidths=0.7, alpha=min(strength, 0.8), zorder=2
                 )
                 ax.add_collection(art)
             # For the legend: a line as faint as the others could not be seen there.
-            ax.plot([], [], color=BLUE, linewidth=0.8, label=f"each of {classes:,} classes")
+            ax.plot([], [], color=colours.blue, linewidth=0.8, label=f"each of {classes:,} classes")
             return
         for lower, upper, alpha in _BANDS:
             low, high = np.percentile(self.utility, [lower, upper], axis=0)
             ax.fill_between(
-                self.distance, low, high, color=BLUE, alpha=alpha, linewidth=0,
+                self.distance, low, high, color=colours.blue, alpha=alpha, linewidth=0,
                 label=f"{lower} to {upper} % of {classes:,} classes",
             )  # fmt: skip
