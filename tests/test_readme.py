@@ -87,3 +87,14 @@ def test_links_to_files_lead_somewhere():
     for target in re.findall(r"\]\(([^)#]+)\)", README):
         if "://" not in target:
             assert (ROOT / target).exists(), target
+
+
+def test_pictures_are_there_and_made_by_the_makefile():
+    pictures = re.findall(r"!\[[^]]+\]\((docs/[^)]+)\)", README)
+    assert len(pictures) >= 4
+    recipe = (
+        (ROOT / "Makefile").read_text(encoding="utf-8").split("\npictures:")[1].split("\n\n")[0]
+    )
+    for picture in pictures:
+        assert (ROOT / picture).read_bytes().startswith(b"\x89PNG")
+        assert f"--kind {Path(picture).stem}" in recipe
