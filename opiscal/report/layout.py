@@ -11,6 +11,10 @@ from opiscal.data.embedding_set import Label
 _WIDEST = 100
 _HIDDEN = frozenset(("Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"))
 _COMBINING = frozenset(("Mn", "Me"))
+# Of a label that is cut in a smaller room only the beginning is shown.
+_ROOM_FOR_ENDS = 10
+# Characters in which an end is looked for: combining marks take no room.
+_MOST_OF_END = 400
 # It asks for the wide picture of the character before it.
 _EMOJI_VARIANT = "\N{VARIATION SELECTOR-16}"
 # Trigrams, hexagrams, tetragrams and counting rods, which Unicode 16 made wide: the tables of older
@@ -62,7 +66,7 @@ def clean(text: Label | None) -> str:
     safe: list[str] = []
     for character in str(text):
         category = unicodedata.category(character)
-        hidden = category in _HIDDEN or (category in _COMBINING and not safe)
+        hidden = category in _HIDDEN or (_is_combining(character) and not safe)
         safe.append(character.encode("unicode_escape").decode() if hidden else character)
     return "".join(safe)
 
@@ -84,13 +88,17 @@ def _characters(text: str) -> Iterator[tuple[str, int]]:
     for character in text:
         if character == _EMOJI_VARIANT:
             cells = 1 if last == 1 else 0
-        elif unicodedata.category(character) in _COMBINING:
+        elif _is_combining(character):
             yield character, 0
             continue
         else:
             cells = 2 if _is_wide(character) else 1
         last = cells
         yield character, cells
+
+
+def _is_combining(character: str) -> bool:
+    return unicodedata.category(character) in _COMBINING
 
 
 def _is_wide(character: str) -> bool:
@@ -100,19 +108,34 @@ def _is_wide(character: str) -> bool:
 
 
 def cut(text: str, room: int) -> str:
-    """Text of exactly `room` cells: filled up with spaces, or shortened and ended by dots.
+    """Text of exactly `room` cells: filled up with spaces, or with dots for its middle.
+
+    Labels often differ at their ends only. Where there is little room the end goes too.
 
     Examples
     --------
-    >>> cut("character", 8), cut("char", 6), cut("character", 2)
-    ('chara...', 'char  ', '..')
+    >>> cut("Latin/character12", 12), cut("Latin/character12", 8), cut("char", 6)
+    ('Latin...er12', 'Latin...', 'char  ')
     """
     taken = cells_of(text)
     if taken > room:
         dots = "..."[: max(room, 0)]
-        kept, taken = _start(text, room - len(dots))
-        text, taken = kept + dots, taken + len(dots)
+        last = "" if room < _ROOM_FOR_ENDS else _end(text, (room - len(dots)) // 2)
+        first, _ = _start(text, room - len(dots) - cells_of(last))
+        text = first + dots + last
+        taken = cells_of(text)
     return text + " " * (room - taken)
+
+
+def _end(text: str, room: int) -> str:
+    """As much of the end as fits; it does not begin with a mark of the character before it."""
+    taken, first = 0, len(text)
+    for character, cells in reversed(list(_characters(text[-_MOST_OF_END:]))):
+        if taken + cells > room:
+            break
+        taken += cells
+        first -= len(character)
+    return text[first:].lstrip("".join(c for c in text[first:] if _is_combining(c)))
 
 
 def _start(text: str, room: int) -> tuple[str, int]:
