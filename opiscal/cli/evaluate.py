@@ -14,7 +14,7 @@ from opiscal.cli.console import (
     print_lines,
     progress_bar,
     say,
-    terminal_width,
+    screen,
 )
 
 
@@ -95,7 +95,7 @@ def evaluate(
         from opiscal.errors import UsageError
         from opiscal.report.run_folder import check_run_place
         from opiscal.report.settings import EvaluateConfig
-        from opiscal.report.summary import elapsed_line, summary_lines
+        from opiscal.report.summary.story import elapsed_line, summary_lines
 
         if splits is not None and not split:
             raise UsageError(f"--splits {splits}: no split was asked for; give --split too")
@@ -152,4 +152,4 @@ def evaluate(
         if json_:
             print_json(report.to_dict())
         else:
-            print_lines(summary_lines(report, out, terminal_width()))
+            print_lines(summary_lines(report, out, screen()))
