@@ -3,8 +3,10 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 RUN := opiscal-run
+TORCH := 'torch==2.13.0+cpu'
+TORCH_TESTS := 'pytorch-metric-learning>=2.8'
 
-.PHONY: demo test lint types layers tests bench bench-sampled coverage sample-data pictures clean
+.PHONY: demo test torch lint types layers tests bench bench-loss bench-sampled coverage sample-data pictures clean
 
 # The tool itself, without what its developers need.
 $(VENV)/installed: pyproject.toml
@@ -36,12 +38,23 @@ layers: $(VENV)/installed-dev
 tests: $(VENV)/installed-dev
 	$(BIN)/pytest
 
+# What trains: torch without CUDA, from PyPI where that has such a build, else from its own index.
+# Without it the tests of opiscal.losses are skipped.
+torch: $(VENV)/installed-dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(TORCH) $(TORCH_TESTS) || \
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(TORCH) $(TORCH_TESTS) \
+		--extra-index-url https://download.pytorch.org/whl/cpu
+
 bench: $(VENV)/installed-dev
 	$(BIN)/python benchmarks/exact.py
 	$(BIN)/python benchmarks/intervals.py
 	$(BIN)/python benchmarks/command.py
 	$(BIN)/python benchmarks/hard_pairs.py
 	$(BIN)/python benchmarks/figures.py
+
+# The loss against a plain hinge of the same batch.
+bench-loss: torch
+	$(BIN)/python benchmarks/tcm_loss.py
 
 # Sampled pairs against every pair, up to a million rows: half an hour.
 bench-sampled: $(VENV)/installed-dev
