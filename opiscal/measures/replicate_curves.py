@@ -114,23 +114,74 @@ def replicate_curves(
     Fogliato, Patil and Perona, IJCV 2024, arXiv 2306.01198; Owen, The pigeonhole bootstrap, Annals
     of Applied Statistics 2007, for weights that act on both sides of a pair.
     """
+    columns = class_columns(counts, rates, utility, nodes, choice, noise)
+    sums = weighted_sums(columns.gram(), replicates, seed)
+    return ReplicateCurves(
+        distance=columns.distance,
+        window=nodes.window,
+        replicates=columns.moved(sums.shift),
+        base=columns.base(),
+        sums=sums,
+        pivots=columns.of_class[:, sums.pivot],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ClassColumns:
+    """What each class adds to every curve of a run, a curve at a node a column; X of them.
+
+    Attributes
+    ----------
+    parts : ClassCurves
+    nodes : Nodes
+    distance : float64 array of shape (J,)
+        The nodes.
+    of_class : float32 array of shape (T, X)
+    shared : float64 array of shape (2, X)
+        What moves all classes at once: the part of the variances of FAR (first row) and of FRR
+        that is not in the rows of the classes.
+    """
+
+    parts: ClassCurves
+    nodes: Nodes
+    distance: Floats
+    of_class: NDArray[np.float32]
+    shared: Floats
+
+    def gram(self) -> Floats:
+        """Covariance of the sums over classes whose weights are drawn; shape (X, X)."""
+        return self.shared.T @ self.shared + gram_of(self.of_class)
+
+    def moved(self, shift: Floats) -> Curves:
+        """The curves with sums over classes of shape (B, X) shifted."""
+        return _moved(self.parts, self.nodes, shift)
+
+    def base(self) -> Curves:
+        """The one replicate in which every weight is 1."""
+        return self.moved(np.zeros((1, self.of_class.shape[1])))
+
+
+def class_columns(
+    counts: PairCounts,
+    rates: tuple[RateVariance, RateVariance],
+    utility: Utility,
+    nodes: Nodes,
+    choice: EpsilonChoice,
+    noise: UtilityNoise | None,
+) -> ClassColumns:
+    """The columns that `replicate_curves` draws sums of; arguments as there."""
     parts = ClassCurves.of(counts, rates, utility, nodes, choice, noise)
-    columns, shared = _columns(counts, rates, parts, nodes)
-    gram = shared.T @ shared
+    of_class, shared = _columns(counts, rates, parts, nodes)
+    return ClassColumns(parts, nodes, counts.class_distance[nodes.edge], of_class, shared)
+
+
+def gram_of(columns: NDArray[np.float32]) -> Floats:
+    """``columns.T @ columns`` in double precision, without a copy of all of them."""
+    gram = np.zeros((columns.shape[1], columns.shape[1]))
     for start in range(0, len(columns), _CLASSES_AT_ONCE):
         block = columns[start : start + _CLASSES_AT_ONCE].astype(np.float64)
         gram += block.T @ block
-    sums = weighted_sums(gram, replicates, seed)
-    pivots = columns[:, sums.pivot]
-    del columns
-    return ReplicateCurves(
-        distance=counts.class_distance[nodes.edge],
-        window=nodes.window,
-        replicates=_moved(parts, nodes, sums.shift),
-        base=_moved(parts, nodes, np.zeros((1, len(gram)))),
-        sums=sums,
-        pivots=pivots,
-    )
+    return gram
 
 
 def _columns(

@@ -1,7 +1,10 @@
 """Ends of an interval from the replicates of a figure."""
 
+from dataclasses import dataclass
+from typing import Protocol
+
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr, stdtrit
 
 from opiscal.measures.class_weights import WeightedSums
@@ -12,6 +15,14 @@ LARGEST_SKEW, _LARGEST_BIAS, _LARGEST_REACH = 0.15, 0.5, 6.0
 _FEWEST_FREEDOM, _FEWEST_OF_SPREAD = 2.0, 4.0
 # Part of the variance that a smooth figure may keep beside its course along its own direction.
 _MOST_ROUGH = 0.1
+
+
+class Ends(Protocol):
+    """Ends of the intervals of one figure at any level."""
+
+    def at(self, share: ArrayLike) -> tuple[Floats, Floats]:
+        """The lower and the upper end; `share` of the law is below the upper one."""
+        ...
 
 
 def plain_ends(values: Floats, share: float) -> tuple[float, float]:
@@ -31,6 +42,103 @@ def plain_ends(values: Floats, share: float) -> tuple[float, float]:
     """
     low, high = np.quantile(values, [1.0 - share, share])
     return float(low), float(high)
+
+
+@dataclass(frozen=True, slots=True)
+class PlainEnds:
+    """The quantiles of the replicates, of shape (B,), as ends."""
+
+    values: Floats
+
+    def at(self, share: ArrayLike) -> tuple[Floats, Floats]:
+        """The lower and the upper end; `share` of the law is below the upper one."""
+        part = np.asarray(share, dtype=np.float64)
+        return np.quantile(self.values, 1.0 - part), np.quantile(self.values, part)
+
+
+@dataclass(frozen=True, slots=True)
+class AcceleratedEnds:
+    """What `accelerated_ends` needs of the replicates, whatever the level.
+
+    Attributes
+    ----------
+    values : float64 array of shape (B,)
+    freedom : float
+        Of Student's law: as many classes as those that move the figure are worth.
+    skew : float
+        The acceleration.
+    course : float64 array of shape (4,)
+        The cubic.
+    bias : float
+        Where it passes the value itself.
+    wider : float
+        For the rest beside the course; 0 where that is too rough, and sorted values are used.
+    """
+
+    values: Floats
+    freedom: float
+    skew: float
+    course: Floats
+    bias: float
+    wider: float
+
+    @classmethod
+    def of(
+        cls,
+        values: Floats,
+        value: float,
+        sums: WeightedSums,
+        pivots: NDArray[np.float32],
+        largest_skew: float = LARGEST_SKEW,
+    ) -> "AcceleratedEnds | PlainEnds":
+        """Arguments as in `accelerated_ends`; plain quantiles where no class moves the figure."""
+        variance = float(values.var())
+        moves, of_class = _moves(values, sums, pivots)
+        length = float(np.sqrt(np.square(moves).sum()))
+        if variance <= 0 or length**2 <= 1e-24 * max(variance, 1e-300):
+            return PlainEnds(values)
+        squares = float(np.square(of_class).sum())
+        skew, freedom = 0.0, float(len(pivots))
+        if squares > 0:
+            skew = float((of_class**3).sum()) / (6.0 * squares**1.5)
+            excess = float((of_class**4).sum()) / squares**2 - 1.0 / len(pivots)
+            freedom = max(2.0 / max(excess, 1e-7), 1.0)
+        powers = np.vander(sums.direction @ moves / length, 4, increasing=True)
+        course: Floats = np.linalg.lstsq(powers, values, rcond=None)[0].astype(np.float64)
+        rest = float(np.square(values - powers @ course).mean())
+        smooth = rest <= _MOST_ROUGH * variance
+        bias = (value - course[0]) / course[1] if smooth and course[1] > 0 else 0.0
+        return cls(
+            values=values,
+            # Few degrees of freedom say that the variance is unsure, not that it is infinite.
+            freedom=max(min(freedom, len(pivots) - 1.0), _FEWEST_FREEDOM),
+            skew=float(np.clip(skew, -largest_skew, largest_skew)),
+            course=course,
+            bias=float(np.clip(bias, -_LARGEST_BIAS, _LARGEST_BIAS)),
+            wider=float(np.sqrt(1.0 + rest / max(variance - rest, 1e-300))) if smooth else 0.0,
+        )
+
+    def at(
+        self, share: ArrayLike, reach: tuple[float, float] | None = None
+    ) -> tuple[Floats, Floats]:
+        """The lower and the upper end; `share` of the law is below the upper one."""
+        quantile = np.asarray(stdtrit(self.freedom, share))
+        # An acceleration from few classes is unsure, and largest where the figure came out too
+        # high: the end away from the long tail follows it half the way only.
+        away = (0.5, 1.0) if self.skew >= 0 else (1.0, 0.5)
+        moved = self.skew * (2.0 * quantile**2 + 1.0)
+        ends = np.stack([-quantile + away[0] * moved, quantile + away[1] * moved])
+        if reach is not None:
+            # Farther out than replicates go the cubic is not to be trusted.
+            ends = np.clip([-reach[0], reach[1]], -_LARGEST_REACH, _LARGEST_REACH)
+        ends = ends + 2.0 * self.bias
+        if self.wider == 0:
+            low, high = np.quantile(self.values, ndtr(ends))
+            return low, high
+        low, high = np.sort(
+            np.polynomial.polynomial.polyval(ends * self.wider, self.course), axis=0
+        )
+        return low, high
 
 
 def accelerated_ends(
@@ -84,41 +192,69 @@ def accelerated_ends(
     Efron, Better bootstrap confidence intervals, JASA 1987; Hall, On the removal of skewness by
     transformation, JRSS B 1992.
     """
-    variance = float(values.var())
-    moves, of_class = _moves(values, sums, pivots)
-    length = float(np.sqrt(np.square(moves).sum()))
-    if variance <= 0 or length**2 <= 1e-24 * max(variance, 1e-300):
-        return plain_ends(values, share)
-    squares = float(np.square(of_class).sum())
-    skew, freedom = 0.0, float(len(pivots))
-    if squares > 0:
-        skew = float((of_class**3).sum()) / (6.0 * squares**1.5)
-        excess = float((of_class**4).sum()) / squares**2 - 1.0 / len(pivots)
-        freedom = max(2.0 / max(excess, 1e-7), 1.0)
-    # Few degrees of freedom say that the variance is unsure, not that it is infinite.
-    quantile = float(stdtrit(max(min(freedom, len(pivots) - 1.0), _FEWEST_FREEDOM), share))
-    skew = float(np.clip(skew, -largest_skew, largest_skew))
-    powers = np.vander(sums.direction @ moves / length, 4, increasing=True)
-    course = np.linalg.lstsq(powers, values, rcond=None)[0]
-    fitted = powers @ course
-    rest = float(np.square(values - fitted).mean())
-    smooth = rest <= _MOST_ROUGH * variance
-    bias = (value - course[0]) / course[1] if smooth and course[1] > 0 else 0.0
-    bias = float(np.clip(bias, -_LARGEST_BIAS, _LARGEST_BIAS))
-    # An acceleration from few classes is unsure, and largest where the figure came out too high:
-    # the end away from the long tail follows it half the way only.
-    away = np.array([0.5, 1.0]) if skew >= 0 else np.array([1.0, 0.5])
-    at = np.array([-quantile, quantile]) + away * skew * (2.0 * quantile**2 + 1.0)
-    if reach is not None:
-        # Farther out than replicates go the cubic is not to be trusted.
-        at = np.clip([-reach[0], reach[1]], -_LARGEST_REACH, _LARGEST_REACH)
-    at += 2.0 * bias
-    if not smooth:
-        low, high = np.quantile(values, ndtr(at))
-        return float(low), float(high)
-    wider = np.sqrt(1.0 + rest / max(variance - rest, 1e-300))
-    low, high = np.sort(np.vander(at * wider, 4, increasing=True) @ course)
+    ends = AcceleratedEnds.of(values, value, sums, pivots, largest_skew)
+    low, high = ends.at(share) if isinstance(ends, PlainEnds) else ends.at(share, reach)
     return float(low), float(high)
+
+
+@dataclass(frozen=True, slots=True)
+class SpreadEnds:
+    """What `spread_ends` needs of the replicates, whatever the level.
+
+    Attributes
+    ----------
+    value, plain : float
+    ratio : float
+        Deviation of the replicates over the plain variance.
+    skew, freedom : float
+        Of what the classes move it by.
+    classes : int
+    """
+
+    value: float
+    plain: float
+    ratio: float
+    skew: float
+    freedom: float
+    classes: int
+
+    @classmethod
+    def of(
+        cls,
+        values: Floats,
+        value: float,
+        plain: float,
+        sums: WeightedSums,
+        pivots: NDArray[np.float32],
+    ) -> "SpreadEnds | PlainEnds":
+        """Arguments as in `spread_ends`; plain quantiles where there is nothing to scatter."""
+        deviation = float(values.std())
+        of_class = _moves(values, sums, pivots)[1]
+        squares = float(np.square(of_class).sum())
+        if plain <= 0 or deviation <= 1e-12 * plain or squares <= 0:
+            return PlainEnds(values)
+        unsure = np.square(of_class) / squares - 1.0 / len(pivots) - 2.0 * of_class / plain
+        most = max(len(pivots) - 1.0, 1.0)
+        found = 2.0 / max(float(np.square(unsure).sum()), 1e-7)
+        return cls(
+            value=value,
+            plain=plain,
+            ratio=deviation / plain,
+            skew=float((of_class**3).sum()) / squares**1.5,
+            freedom=min(max(found, _FEWEST_OF_SPREAD), most),
+            classes=len(pivots),
+        )
+
+    def at(self, share: ArrayLike) -> tuple[Floats, Floats]:
+        """The lower and the upper end; `share` of the law is below the upper one."""
+        times = np.asarray(stdtrit(self.freedom, share))
+        shift = self.skew * (2.0 * times**2 + 1.0) / 6.0 - self.ratio * times**2 / 2.0
+        shift = np.clip(shift, 0.0, times)
+        few = self.classes / np.maximum(self.classes - times, 1.0)
+        reach = np.stack([-np.maximum(times - shift, 0.5 * times), times + shift])
+        moved = 2.0 * np.arcsinh(0.5 * few * self.ratio * reach)
+        low, high = self.value + self.plain * (few * np.exp(moved) - 1.0)
+        return low, high
 
 
 def spread_ends(
@@ -163,24 +299,8 @@ def spread_ends(
     interval for standard deviation of nonnormal distributions, Computational Statistics & Data
     Analysis 2006.
     """
-    deviation = float(values.std())
-    of_class = _moves(values, sums, pivots)[1]
-    squares = float(np.square(of_class).sum())
-    if plain <= 0 or deviation <= 1e-12 * plain or squares <= 0:
-        return plain_ends(values, share)
-    unsure = np.square(of_class) / squares - 1.0 / len(pivots) - 2.0 * of_class / plain
-    most = max(len(pivots) - 1.0, 1.0)
-    found = 2.0 / max(float(np.square(unsure).sum()), 1e-7)
-    freedom = min(max(found, _FEWEST_OF_SPREAD), most)
-    times, ratio = float(stdtrit(freedom, share)), deviation / plain
-    skew = float((of_class**3).sum()) / squares**1.5
-    shift = skew * (2.0 * times**2 + 1.0) / 6.0 - ratio * times**2 / 2.0
-    shift = float(np.clip(shift, 0.0, times))
-    low, high = -max(times - shift, 0.5 * times), times + shift
-    few = len(pivots) / max(len(pivots) - times, 1.0)
-    moved = 2.0 * np.arcsinh(0.5 * few * ratio * np.array([low, high]))
-    ends = value + plain * (few * np.exp(moved) - 1.0)
-    return float(ends[0]), float(ends[1])
+    low, high = SpreadEnds.of(values, value, plain, sums, pivots).at(share)
+    return float(low), float(high)
 
 
 def _moves(
