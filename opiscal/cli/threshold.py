@@ -1,7 +1,7 @@
 """``opiscal threshold``: one operating point, read from a run."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -10,13 +10,9 @@ from opiscal.cli.console import (
     errors_as_exit_codes,
     print_json,
     print_lines,
-    progress_bar,
     say,
 )
-
-if TYPE_CHECKING:
-    from opiscal.data.embedding_set import ColumnNames
-    from opiscal.report.record import Report
+from opiscal.cli.source import report_of
 
 
 def threshold(
@@ -99,6 +95,7 @@ def threshold(
         from opiscal.report.answers import answer, is_wide, require_support
         from opiscal.report.artifact import threshold_artifact, write_artifact
         from opiscal.report.record import point_to_dict
+        from opiscal.report.settings import EvaluateConfig
         from opiscal.report.summary import point_lines
 
         if sum((far is not None, frr is not None, eer, utility, at is not None)) != 1:
@@ -108,7 +105,14 @@ def threshold(
         if guarantee and far is None:
             raise UsageError("--guarantee: only a FAR can be guaranteed; give --far 1e-3 with it")
         columns = ColumnNames(embedding_column, label_column)
-        report = _report(source, columns, metric, threads, seed, confidence, quiet)
+        config = EvaluateConfig(
+            metric=metric,  # type: ignore[arg-type]  # checked there, with a message
+            threads=threads,
+            seed=seed,
+            retrieval=False,
+            confidence=0.95 if confidence is None else confidence,
+        )
+        report = report_of(source, columns, config, quiet)
         confidence = report.confidence if confidence is None else confidence
         distance = None if at is None else distance_of(at, report.metric, "--at")
         intervals = rate_intervals(report.counts, report.settings.pool, confidence)
@@ -145,53 +149,3 @@ def threshold(
             print_lines(point_lines(report, point, confidence))
             if out is not None:
                 print_lines([f"written to {out}"])
-
-
-def _report(
-    source: list[str] | None,
-    columns: "ColumnNames",
-    metric: str,
-    threads: int | None,
-    seed: int,
-    confidence: float | None,
-    quiet: bool,
-) -> "Report":
-    from opiscal.errors import UsageError
-    from opiscal.report.run import load
-
-    if not source:
-        return load("opiscal-run")
-    runs = [path for path in source if _is_meant_as_run(Path(path))]
-    if len(source) == 1 and runs:
-        return load(source[0])
-    if runs:
-        raise UsageError(
-            f"{len(source)} paths were given, and {runs[0]!r} is a run; give one run, or nothing "
-            "but data"
-        )
-    from opiscal.evaluation import evaluate_files
-    from opiscal.report.settings import EvaluateConfig
-
-    config = EvaluateConfig(
-        metric=metric,  # type: ignore[arg-type]  # checked there, with a message
-        threads=threads,
-        seed=seed,
-        retrieval=False,
-        confidence=0.95 if confidence is None else confidence,
-    )
-    with progress_bar(quiet) as progress:
-        report = evaluate_files(source, columns, config, progress=progress)
-    if not quiet:
-        # The others are about the calibration range, which plays no part here.
-        for notice in report.warnings:
-            if notice.code.startswith("dropped_"):
-                say(f"warning: {notice.message} [{notice.code}]")
-    return report
-
-
-def _is_meant_as_run(folder: Path) -> bool:
-    """Whether a folder holds files of a run, be they damaged: it is no data then."""
-    from opiscal.report.run_folder import CLASSES_FILE, COUNTS_FILE, REPORT_FILE
-
-    report = (folder / REPORT_FILE).is_file()
-    return (folder / COUNTS_FILE).is_file() or (report and (folder / CLASSES_FILE).is_file())

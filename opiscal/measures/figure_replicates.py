@@ -12,6 +12,7 @@ from opiscal.measures.rates import Floats
 from opiscal.measures.replicate_ends import (
     LARGEST_SKEW,
     AcceleratedEnds,
+    ClassMoves,
     Ends,
     PlainEnds,
     SpreadEnds,
@@ -56,11 +57,16 @@ class FigureReplicates:
         values, value, name = self.values[figure], self.base[figure], figure[0]
         if name in JUMPING:
             return PlainEnds(values)
+        moves = self.moves(figure)
         if name in ("opis", "corrected_opis"):
-            return SpreadEnds.of(values, value, self.base["opis", None], self.sums, self.pivots)
+            return SpreadEnds.of(values, value, self.base["opis", None], moves)
         # Rates are moved on the scale of their log odds, which has their skewness.
         skew = LARGEST_SKEW if name in _SKEWED else 0.0
-        return AcceleratedEnds.of(values, value, self.sums, self.pivots, skew)
+        return AcceleratedEnds.of(values, value, moves, skew)
+
+    def moves(self, figure: Figure) -> ClassMoves:
+        """What each class, and each direction of the replicates, moves a figure by."""
+        return ClassMoves.of(self.values[figure], self.sums, self.pivots)
 
     def curve(self, figure: Figure, value: float) -> ConfidenceCurve:
         """What is known of one figure, at all levels.

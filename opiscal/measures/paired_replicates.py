@@ -39,7 +39,6 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import brentq
 
 from opiscal.data.embedding_set import Label
 from opiscal.measures.class_weights import MOST_DIRECTIONS, weighted_sums
@@ -51,8 +50,9 @@ from opiscal.measures.figure_replicates import (
     read_figures,
 )
 from opiscal.measures.rates import Floats
+from opiscal.measures.relative_increase import relative_interval
 from opiscal.measures.replicate_curves import gram_of
-from opiscal.measures.replicate_ends import LARGEST_SKEW, AcceleratedEnds, PlainEnds
+from opiscal.measures.replicate_ends import LARGEST_SKEW, AcceleratedEnds, ClassMoves, PlainEnds
 from opiscal.measures.replicate_parts import ReplicateParts
 from opiscal.measures.replicate_readings import Figure
 
@@ -113,57 +113,51 @@ class PairedFigure:
 
     Attributes
     ----------
-    figure : Figure
-    first, second : float
+    name : str
+    values : pair of float
         As they are reported.
-    replicates : PairedReplicates
+    base : pair of float
+        As they are read where every weight is 1.
+    replicates : pair of float64 arrays of shape (B,)
+    bias : pair of float
+        What few rows a class do to it, where that is not in the reported values.
+    moves : pair of ClassMoves
+    known : ConfidenceCurve
+        Of the first by itself.
     """
 
-    figure: Figure
-    first: float
-    second: float
-    replicates: "PairedReplicates"
+    name: str
+    values: tuple[float, float]
+    base: tuple[float, float]
+    replicates: tuple[Floats, Floats]
+    bias: tuple[float, float]
+    moves: tuple[ClassMoves, ClassMoves]
+    known: ConfidenceCurve
 
     def difference(self, times: float = 1.0) -> ConfidenceCurve:
         """What is known of ``second - times * first``, at all levels.
 
         With `times` above 1 the question is that of a relative increase: it is larger than 10 %
-        where ``second - 1.1 * first`` is above 0.
+        where ``second - 1.1 * first`` is above 0. The ends are those of `accelerated_ends`, with
+        the skewness of what each class moves the difference by; of thresholds of highest utility
+        they are the plain quantiles.
         """
-        return self.replicates.difference(self.figure, self.first, self.second, times)
+        replicates = self.replicates[1] - times * self.replicates[0]
+        base = self.base[1] - times * self.base[0]
+        value = self.values[1] - times * self.values[0]
+        shift = value - base + self.bias[1] - times * self.bias[0]
+        if not np.any(replicates != base):
+            return ConfidenceCurve.sure(base).moved(value, shift)
+        ends: AcceleratedEnds | PlainEnds = PlainEnds(replicates)
+        if self.name not in JUMPING:
+            skew = LARGEST_SKEW if self.name in _SKEWED else 0.0
+            moves = self.moves[1].less(self.moves[0], times)
+            ends = AcceleratedEnds.of(replicates, base, moves, skew)
+        return ConfidenceCurve.of_ends(base, ends.at).moved(value, shift)
 
     def relative_interval(self, confidence: float) -> tuple[float, float] | None:
-        """The interval of ``second / first - 1``: increases that `difference` does not rule out.
-
-        None where that of `first` reaches zero, or is below it: any increase may then be.
-
-        References
-        ----------
-        Fieller, Some problems in interval estimation, JRSS B 1954.
-        """
-        low = self.replicates.first.curve(self.figure, self.first).interval(confidence)[0]
-        if low <= 0:
-            return None
-        share = 0.5 + confidence / 2
-        ratio = self.second / self.first
-
-        def end(level: float, side: int) -> float:
-            def beyond(times: float) -> float:
-                return self.difference(times).bound_at(level)
-
-            outer = ratio
-            if abs(beyond(ratio)) == 0.0:
-                return ratio
-            step = 0.02 * max(abs(ratio), 0.05)
-            for _ in range(24):
-                outer += side * step
-                step *= 2.0
-                if beyond(outer) * side < 0:
-                    return float(brentq(beyond, ratio, outer, xtol=1e-4 * max(abs(ratio), 0.01)))
-            return side * np.inf
-
-        ends = end(1.0 - share, -1) - 1.0, end(share, 1) - 1.0
-        return ends if np.isfinite(ends).all() else None
+        """The interval of ``second / first - 1``; see `relative_interval`."""
+        return relative_interval(self.difference, self.known, self.values[1], confidence)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,39 +168,30 @@ class PairedReplicates:
     ----------
     first, second : FigureReplicates
     matched : SharedClasses
+    same : bool
+        Whether the two runs hold the same counts: nothing can set them apart.
     """
 
     first: FigureReplicates
     second: FigureReplicates
     matched: SharedClasses
+    same: bool
 
     def figure(self, figure: Figure, first: float, second: float) -> PairedFigure:
         """A figure by name, with its values as they are reported."""
-        return PairedFigure(figure, first, second, self)
-
-    def difference(
-        self, figure: Figure, first: float, second: float, times: float = 1.0
-    ) -> ConfidenceCurve:
-        """What is known of ``second - times * first``, at all levels.
-
-        The ends are those of `accelerated_ends`, with the skewness of what each class moves the
-        difference by; of thresholds of highest utility they are the plain quantiles.
-        """
-        one, other = self.first, self.second
-        values = other.values[figure] - times * one.values[figure]
-        base = other.base[figure] - times * one.base[figure]
-        value = second - times * first
-        shift = value - base
-        if figure[0] == "mean_utility":
-            # Reported as it is, and known to lie below that of unlimited rows.
-            shift += other.moved[figure] - times * one.moved[figure]
-        if not np.any(values != base):
-            return ConfidenceCurve.sure(base).moved(value, shift)
-        ends: AcceleratedEnds | PlainEnds = PlainEnds(values)
-        if figure[0] not in JUMPING:
-            skew = LARGEST_SKEW if figure[0] in _SKEWED else 0.0
-            ends = AcceleratedEnds.of(values, base, one.sums, one.pivots, skew)
-        return ConfidenceCurve.of_ends(base, ends.at).moved(value, shift)
+        sides = self.first, self.second
+        # That of OPIS without noise is in the reported values.
+        unsaid = figure[0] == "mean_utility"
+        one, other = (side.moved[figure] if unsaid else 0.0 for side in sides)
+        return PairedFigure(
+            name=figure[0],
+            values=(first, second),
+            base=(self.first.base[figure], self.second.base[figure]),
+            replicates=(self.first.values[figure], self.second.values[figure]),
+            bias=(one, other),
+            moves=(self.first.moves(figure), self.second.moves(figure)),
+            known=self.first.curve(figure, first),
+        )
 
 
 def paired_replicates(
@@ -214,6 +199,7 @@ def paired_replicates(
     second: ReplicateParts,
     *,
     far: Sequence[float] = (),
+    frr: Sequence[float] = (),
     at: Sequence[float] = (),
     draw: Draw = "together",
     replicates: int = REPLICATES,
@@ -225,7 +211,9 @@ def paired_replicates(
     ----------
     first, second : ReplicateParts
     far : sequence of float
-        FARs at whose thresholds FRR is read.
+        FARs whose thresholds are found, and FRR is read there.
+    frr : sequence of float
+        FRRs whose thresholds are found.
     at : sequence of float
         Distances at which FAR, FRR and mean utility are read.
     draw : "together" or "apart"
@@ -253,14 +241,16 @@ def paired_replicates(
     )
     pivots = columns[:, sums.pivot]
     shifts = sums.shift[:, :width], sums.shift[:, width:]
-    if draw == "together" and _same(first, second):
+    same = draw == "together" and _same(first, second)
+    if same:
         # To the last bit, which products of matrices do not promise.
         shifts = shifts[0], shifts[0]
     del columns
     return PairedReplicates(
-        read_figures(first, shifts[0], sums, pivots, far=far, at=at),
-        read_figures(second, shifts[1], sums, pivots, far=far, at=at),
+        read_figures(first, shifts[0], sums, pivots, far=far, frr=frr, at=at),
+        read_figures(second, shifts[1], sums, pivots, far=far, frr=frr, at=at),
         matched,
+        same,
     )
 
 

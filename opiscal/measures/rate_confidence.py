@@ -1,12 +1,16 @@
 """Confidence curves of FAR and FRR at one threshold, and of the difference of two rates."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from scipy.special import ndtr
 
 from opiscal.measures.confidence_curve import LEVELS, ConfidenceCurve
+from opiscal.measures.operating_points import FEWEST_ERRORS
 from opiscal.measures.rate_intervals import wilson_interval
 from opiscal.measures.rate_variance import RateVariance
 from opiscal.measures.rates import Floats, RateCurve
+from opiscal.measures.relative_increase import relative_interval
 
 # The ends of Wilson intervals run so smoothly with the level that some tell of all.
 _EVERY = 5
@@ -40,6 +44,15 @@ def rate_confidence(
     far = _curve(rates[0], curve.distance, curve.far, distance, here[0], slice(first, None))
     frr = _curve(rates[1], curve.distance, curve.frr, distance, here[1], slice(None, last + 1))
     return far, frr
+
+
+def few_errors(variance: RateVariance, distance: float, rate: float) -> bool:
+    """Whether a rate rests on so few errors that its replicates cannot tell what it scatters by.
+
+    Fewer than 3 among its effective number of pairs, or fewer than 3 pairs that are no error.
+    """
+    number = float(variance.effective_number(np.array([distance]))[0])
+    return min(rate, 1.0 - rate) * number < FEWEST_ERRORS
 
 
 def _curve(
@@ -107,3 +120,22 @@ def square_and_add(
     of_first, of_second = times * (first.bound - first.value), second.bound - second.value
     reach = np.hypot(of_second, of_first[::-1])
     return ConfidenceCurve(value, value + np.sign(LEVELS) * reach)
+
+
+@dataclass(frozen=True, slots=True)
+class ApartFigure:
+    """One figure of two runs, each known by itself: the two are taken to be independent.
+
+    For rates of so few errors that replicates cannot tell what they scatter by.
+    """
+
+    first: ConfidenceCurve
+    second: ConfidenceCurve
+
+    def difference(self, times: float = 1.0) -> ConfidenceCurve:
+        """What is known of ``second - times * first``, at all levels; see `square_and_add`."""
+        return square_and_add(self.first, self.second, times)
+
+    def relative_interval(self, confidence: float) -> tuple[float, float] | None:
+        """The interval of ``second / first - 1``; see `relative_interval`."""
+        return relative_interval(self.difference, self.first, self.second.value, confidence)

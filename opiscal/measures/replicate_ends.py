@@ -57,6 +57,42 @@ class PlainEnds:
 
 
 @dataclass(frozen=True, slots=True)
+class ClassMoves:
+    """What moves a figure, to first order.
+
+    Attributes
+    ----------
+    length : float
+        Standard deviation of the part of the replicates that is linear in the weighted sums.
+    along : float64 array of shape (B,)
+        That part.
+    of_class : float64 array of shape (T,)
+        What each class moves the figure by.
+    """
+
+    length: float
+    along: Floats
+    of_class: Floats
+
+    @classmethod
+    def of(cls, values: Floats, sums: WeightedSums, pivots: NDArray[np.float32]) -> "ClassMoves":
+        """Of replicates of shape (B,), and what each class adds to the pivot columns, (T, R)."""
+        # Directions are uncorrelated and of variance 1: products with them are a regression.
+        moves = sums.direction.T @ (values - values.mean()) / values.size
+        return cls(
+            length=float(np.sqrt(np.square(moves).sum())),
+            along=sums.direction @ moves,
+            of_class=(pivots @ (sums.to_class @ moves).astype(np.float32)).astype(np.float64),
+        )
+
+    def less(self, other: "ClassMoves", times: float) -> "ClassMoves":
+        """Those of the figure less `times` another."""
+        along = self.along - times * other.along
+        length = float(np.sqrt(np.square(along).mean()))
+        return ClassMoves(length, along, self.of_class - times * other.of_class)
+
+
+@dataclass(frozen=True, slots=True)
 class AcceleratedEnds:
     """What `accelerated_ends` needs of the replicates, whatever the level.
 
@@ -87,23 +123,20 @@ class AcceleratedEnds:
         cls,
         values: Floats,
         value: float,
-        sums: WeightedSums,
-        pivots: NDArray[np.float32],
+        moves: ClassMoves,
         largest_skew: float = LARGEST_SKEW,
     ) -> "AcceleratedEnds | PlainEnds":
         """Arguments as in `accelerated_ends`; plain quantiles where no class moves the figure."""
-        variance = float(values.var())
-        moves, of_class = _moves(values, sums, pivots)
-        length = float(np.sqrt(np.square(moves).sum()))
+        variance, of_class, length = float(values.var()), moves.of_class, moves.length
         if variance <= 0 or length**2 <= 1e-24 * max(variance, 1e-300):
             return PlainEnds(values)
         squares = float(np.square(of_class).sum())
-        skew, freedom = 0.0, float(len(pivots))
+        skew, freedom = 0.0, float(of_class.size)
         if squares > 0:
             skew = float((of_class**3).sum()) / (6.0 * squares**1.5)
-            excess = float((of_class**4).sum()) / squares**2 - 1.0 / len(pivots)
+            excess = float((of_class**4).sum()) / squares**2 - 1.0 / of_class.size
             freedom = max(2.0 / max(excess, 1e-7), 1.0)
-        powers = np.vander(sums.direction @ moves / length, 4, increasing=True)
+        powers = np.vander(moves.along / length, 4, increasing=True)
         course: Floats = np.linalg.lstsq(powers, values, rcond=None)[0].astype(np.float64)
         rest = float(np.square(values - powers @ course).mean())
         smooth = rest <= _MOST_ROUGH * variance
@@ -111,7 +144,7 @@ class AcceleratedEnds:
         return cls(
             values=values,
             # Few degrees of freedom say that the variance is unsure, not that it is infinite.
-            freedom=max(min(freedom, len(pivots) - 1.0), _FEWEST_FREEDOM),
+            freedom=max(min(freedom, of_class.size - 1.0), _FEWEST_FREEDOM),
             skew=float(np.clip(skew, -largest_skew, largest_skew)),
             course=course,
             bias=float(np.clip(bias, -_LARGEST_BIAS, _LARGEST_BIAS)),
@@ -192,7 +225,7 @@ def accelerated_ends(
     Efron, Better bootstrap confidence intervals, JASA 1987; Hall, On the removal of skewness by
     transformation, JRSS B 1992.
     """
-    ends = AcceleratedEnds.of(values, value, sums, pivots, largest_skew)
+    ends = AcceleratedEnds.of(values, value, ClassMoves.of(values, sums, pivots), largest_skew)
     low, high = ends.at(share) if isinstance(ends, PlainEnds) else ends.at(share, reach)
     return float(low), float(high)
 
@@ -224,17 +257,16 @@ class SpreadEnds:
         values: Floats,
         value: float,
         plain: float,
-        sums: WeightedSums,
-        pivots: NDArray[np.float32],
+        moves: ClassMoves,
     ) -> "SpreadEnds | PlainEnds":
         """Arguments as in `spread_ends`; plain quantiles where there is nothing to scatter."""
         deviation = float(values.std())
-        of_class = _moves(values, sums, pivots)[1]
+        of_class = moves.of_class
         squares = float(np.square(of_class).sum())
         if plain <= 0 or deviation <= 1e-12 * plain or squares <= 0:
             return PlainEnds(values)
-        unsure = np.square(of_class) / squares - 1.0 / len(pivots) - 2.0 * of_class / plain
-        most = max(len(pivots) - 1.0, 1.0)
+        unsure = np.square(of_class) / squares - 1.0 / of_class.size - 2.0 * of_class / plain
+        most = max(of_class.size - 1.0, 1.0)
         found = 2.0 / max(float(np.square(unsure).sum()), 1e-7)
         return cls(
             value=value,
@@ -242,7 +274,7 @@ class SpreadEnds:
             ratio=deviation / plain,
             skew=float((of_class**3).sum()) / squares**1.5,
             freedom=min(max(found, _FEWEST_OF_SPREAD), most),
-            classes=len(pivots),
+            classes=of_class.size,
         )
 
     def at(self, share: ArrayLike) -> tuple[Floats, Floats]:
@@ -299,15 +331,5 @@ def spread_ends(
     interval for standard deviation of nonnormal distributions, Computational Statistics & Data
     Analysis 2006.
     """
-    low, high = SpreadEnds.of(values, value, plain, sums, pivots).at(share)
+    low, high = SpreadEnds.of(values, value, plain, ClassMoves.of(values, sums, pivots)).at(share)
     return float(low), float(high)
-
-
-def _moves(
-    values: Floats, sums: WeightedSums, pivots: NDArray[np.float32]
-) -> tuple[Floats, Floats]:
-    """How a figure moves along the directions, and with each class; shapes (R,) and (T,)."""
-    # Directions are uncorrelated and of variance 1: products with them are a regression.
-    moves = sums.direction.T @ (values - values.mean()) / values.size
-    of_class = (pivots @ (sums.to_class @ moves).astype(np.float32)).astype(np.float64)
-    return moves, of_class

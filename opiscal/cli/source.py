@@ -1,0 +1,67 @@
+"""Where a report comes from: a run that is read, or data that is evaluated first."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from opiscal.cli.console import progress_bar, say
+
+if TYPE_CHECKING:
+    from opiscal.data.embedding_set import ColumnNames
+    from opiscal.report.record import Report
+    from opiscal.report.settings import EvaluateConfig
+
+DEFAULT_RUN = "opiscal-run"
+
+
+def report_of(
+    source: list[str] | None, columns: "ColumnNames", config: "EvaluateConfig", quiet: bool
+) -> "Report":
+    """The report of a run folder, of data, or, where nothing is given, of ``./opiscal-run``.
+
+    Parameters
+    ----------
+    source : list of str or None
+        One run, or paths of one data set.
+    columns, config
+        For data; a run has its own.
+    quiet : bool
+        No progress, and no word on rows that were left out.
+
+    Raises
+    ------
+    UsageError
+        Where a run stands among other paths.
+    InputError
+        Where there is no run, or the data cannot be read.
+    """
+    from opiscal.errors import UsageError
+    from opiscal.report.run import load
+
+    if not source:
+        return load(DEFAULT_RUN)
+    runs = [path for path in source if is_meant_as_run(Path(path))]
+    if len(source) == 1 and runs:
+        return load(source[0])
+    if runs:
+        raise UsageError(
+            f"{len(source)} paths were given, and {runs[0]!r} is a run; give one run, or nothing "
+            "but data"
+        )
+    from opiscal.evaluation import evaluate_files
+
+    with progress_bar(quiet) as progress:
+        report = evaluate_files(source, columns, config, progress=progress)
+    if not quiet:
+        # The others are of the evaluation, and are said where it is asked for.
+        for notice in report.warnings:
+            if notice.code.startswith("dropped_"):
+                say(f"warning: {notice.message} [{notice.code}]")
+    return report
+
+
+def is_meant_as_run(folder: Path) -> bool:
+    """Whether a folder holds files of a run, be they damaged: it is no data then."""
+    from opiscal.report.run_folder import CLASSES_FILE, COUNTS_FILE, REPORT_FILE
+
+    report = (folder / REPORT_FILE).is_file()
+    return (folder / COUNTS_FILE).is_file() or (report and (folder / CLASSES_FILE).is_file())

@@ -1,0 +1,127 @@
+"""Class changes: which classes gained and lost most from one run to another."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import ndtri
+
+from opiscal.data.embedding_set import Label
+from opiscal.measures.noise import mean_noise_by_class
+from opiscal.measures.opis import Integration, mean_over_range
+from opiscal.measures.paired_replicates import SharedClasses
+from opiscal.measures.rates import Floats
+from opiscal.measures.utility import Utility, class_utility
+from opiscal.report.record import Report
+
+
+@dataclass(frozen=True, slots=True)
+class ClassChange:
+    """One class in two runs.
+
+    Attributes
+    ----------
+    label : Label
+    baseline, candidate : float
+        Mean utility over the calibration range of each run.
+    change : float
+    error : float or None
+        Standard error of the change, from the class's own rows in both runs, as if they were
+        independent: where the rows are the same it is too large, never too small. None below four
+        rows.
+    beyond_noise : bool
+        Whether the change is larger than noise alone makes that of any of the classes, with the
+        confidence of the comparison.
+    """
+
+    label: Label
+    baseline: float
+    candidate: float
+    change: float
+    error: float | None
+    beyond_noise: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ClassChanges:
+    """The classes that gained most, and lost most, and how many did so beyond noise.
+
+    Attributes
+    ----------
+    gained, lost : tuple of ClassChange
+        The largest change first; ties by label.
+    gained_beyond_noise, lost_beyond_noise : int
+        Among all shared classes.
+    """
+
+    gained: tuple[ClassChange, ...]
+    lost: tuple[ClassChange, ...]
+    gained_beyond_noise: int
+    lost_beyond_noise: int
+
+
+def class_changes(
+    baseline: Report, candidate: Report, matched: SharedClasses, confidence: float, most: int
+) -> ClassChanges:
+    """What became of the classes that two runs share.
+
+    With ``T`` shared classes a change is beyond noise where it is more than the normal quantile of
+    ``1 - (1 - confidence) / 2 T`` times its standard error: with the confidence not one of them is
+    so by chance alone (Bonferroni).
+
+    Parameters
+    ----------
+    baseline, candidate : Report
+    matched : SharedClasses
+        Of their labels.
+    confidence : float, in (0.5, 1)
+    most : int
+        How many are listed at most, of each kind; those beyond noise and others.
+    """
+    both = np.intersect1d(matched.first, matched.second)
+    if both.size == 0:
+        return ClassChanges((), (), 0, 0)
+    place = np.empty(matched.classes, dtype=np.int64)
+    place[matched.second] = np.arange(matched.second.size)
+    one, noise = _over_range(baseline)
+    other, more_noise = _over_range(candidate)
+    first, second = one[both], other[place[both]]
+    change = second - first
+    error = np.sqrt(np.maximum(noise[both], 0.0) + np.maximum(more_noise[place[both]], 0.0))
+    times = float(ndtri(1.0 - (1.0 - confidence) / (2.0 * both.size)))
+    # Below four rows the error is not known, and no change is beyond it.
+    beyond = np.abs(change) > times * np.nan_to_num(error, nan=np.inf)
+    labels = baseline.counts.labels
+
+    def changes(order: list[int]) -> tuple[ClassChange, ...]:
+        return tuple(
+            ClassChange(
+                label=labels[both[k]],
+                baseline=float(first[k]),
+                candidate=float(second[k]),
+                change=float(change[k]),
+                error=None if np.isnan(error[k]) else float(error[k]),
+                beyond_noise=bool(beyond[k]),
+            )
+            for k in order
+        )
+
+    falling = np.argsort(-change, kind="stable")
+    rising = np.argsort(change, kind="stable")
+    return ClassChanges(
+        gained=changes([k for k in falling[:most].tolist() if change[k] > 0]),
+        lost=changes([k for k in rising[:most].tolist() if change[k] < 0]),
+        gained_beyond_noise=int(np.count_nonzero(beyond & (change > 0))),
+        lost_beyond_noise=int(np.count_nonzero(beyond & (change < 0))),
+    )
+
+
+def _over_range(report: Report) -> tuple[Floats, Floats]:
+    """Mean utility over the run's own range of every class, and the noise of it."""
+    counts, settings = report.counts, report.settings
+    utility = Utility(settings.utility, settings.c)
+    low, high = report.calibration_range.distance
+    nodes, weights = Integration.parse(settings.integration).nodes(counts.class_distance, low, high)
+    return (
+        mean_over_range(class_utility(counts, nodes, utility), weights),
+        mean_noise_by_class(counts, nodes, weights, utility),
+    )
