@@ -174,6 +174,7 @@ def test_run_folder_with_figures(places_run: Path):
         "pairs.npz",
         "plots",
         *sorted(f"plots/{kind}.{ending}" for kind in KINDS for ending in ("png", "svg")),
+        "report.html",
         "report.json",
     ]
     assert (places_run / "plots" / "rates.png").read_bytes().startswith(b"\x89PNG")
