@@ -21,8 +21,8 @@ from opiscal.report.class_table import class_table
 from opiscal.report.page import page as page_module
 from opiscal.report.page.class_grid import ClassGrid, class_grid, grid_edges
 from opiscal.report.page.names import Names, script_json
-from opiscal.report.page.percents import percent
 from opiscal.report.page.whole_numbers import coded, decoded
+from opiscal.report.percents import percent
 from opiscal.report.rounding import round_down, round_up
 
 

@@ -14,7 +14,7 @@ import opiscal
 from opiscal.measures.rates import class_counts_at
 from opiscal.measures.utility import Utility, class_utility
 from opiscal.report.class_table import class_table
-from opiscal.report.page.percents import percent, percent_between
+from opiscal.report.percents import percent, percent_between
 from opiscal.report.rounding import round_up
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")

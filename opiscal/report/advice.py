@@ -165,4 +165,4 @@ def _what_next(report: Report, table: ClassTable, worst: NDArray[np.bool_]) -> s
     else:
         said, which = f"{rejects} and {accepts}", "both"
     ending = f": {where.format(which)}" if where else ""
-    return f"The recommended one {said}{ending}."
+    return f"The recommended threshold {said}{ending}."

@@ -8,10 +8,11 @@ from matplotlib.axes import Axes
 
 from opiscal.measures.rates import Floats
 from opiscal.pairs.counts import Estimates, PairCounts
-from opiscal.report.captions import distances_title, percent
+from opiscal.report.captions import distances_title
 from opiscal.report.displays.display import Display, legend_below, tidy
 from opiscal.report.displays.distance_axis import DistanceMarks, draw_marks, label_distance
 from opiscal.report.displays.look import Look
+from opiscal.report.percents import percent
 from opiscal.report.record import Report
 
 _BINS = 80

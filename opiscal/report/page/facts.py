@@ -2,7 +2,7 @@
 
 from opiscal.report.layout import clean
 from opiscal.report.number_text import span_text
-from opiscal.report.page.percents import percent
+from opiscal.report.percents import percent
 from opiscal.report.record import Report
 
 Fact = tuple[str, str]

@@ -11,8 +11,8 @@ from opiscal.report.layout import clean
 from opiscal.report.number_text import distance_text, similarity_text
 from opiscal.report.page.assets import asset
 from opiscal.report.page.names import Names
-from opiscal.report.page.percents import percent, percent_between
 from opiscal.report.page.words import target_words
+from opiscal.report.percents import percent, percent_between
 
 _TITLE_FROM = 40
 

@@ -3,7 +3,7 @@
 from opiscal.measures.operating_points import OperatingPoint
 from opiscal.report.advice import Advice
 from opiscal.report.number_text import distance_text, similarity_text
-from opiscal.report.page.percents import (
+from opiscal.report.percents import (
     few_digits,
     few_digits_between,
     percent,
