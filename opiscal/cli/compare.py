@@ -11,7 +11,7 @@ from opiscal.cli.console import (
     print_json,
     print_lines,
     say,
-    terminal_width,
+    screen,
 )
 from opiscal.cli.source import report_of
 
@@ -122,7 +122,7 @@ def compare(
         elif markdown:
             print_lines(markdown_lines(comparison))
         else:
-            print_lines(comparison_lines(comparison, terminal_width()))
+            print_lines(comparison_lines(comparison, screen()))
 
 
 def _names(names: str | None, sources: list[str]) -> list[str]:
