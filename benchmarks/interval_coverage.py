@@ -74,6 +74,7 @@ class World:
 
     dimensions: tuple[int, ...]
     concentration: tuple[float, ...]
+    spread: float = SPREAD
 
     @classmethod
     def of(cls, name: str) -> "World":
@@ -117,7 +118,7 @@ class World:
             knots = np.linspace(-CUT * SPREAD, CUT * SPREAD, 41)
             everywhere = np.concatenate([at, inside])
             curves = np.array([pair_acceptance(base * np.exp(k), everywhere, d) for k in knots])
-            sensitivity = CubicSpline(knots, curves)(CUT * SPREAD * nodes)
+            sensitivity = CubicSpline(knots, curves)(CUT * self.spread * nodes)
             frr += weights @ (1.0 - sensitivity[:, : at.size])
             sens = sensitivity[:, at.size :]
             spec = 1.0 - negative_acceptance(inside, d) / len(self.dimensions)
@@ -152,7 +153,7 @@ class World:
             centre /= np.linalg.norm(centre, axis=1, keepdims=True)
             own = kind[class_of_row] == k
             of_row = class_of_row[own]
-            concentration = self.concentration[k] * np.exp(SPREAD * deviation[of_row])
+            concentration = self.concentration[k] * np.exp(self.spread * deviation[of_row])
             vectors[own, start[k] : start[k + 1]] = draw(
                 centre[of_row].astype(np.float32), concentration, rng
             )

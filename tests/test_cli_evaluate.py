@@ -128,7 +128,7 @@ def test_class_table_holds_each_class(digits_run):
     table = pq.read_table(digits_run / "classes.parquet").to_pydict()
     assert list(table) == [
         "label", "rows", "positives", "negatives", "mean_utility", "utility_error", "opis_share",
-        "far", "frr", "best_threshold", "nearest_class",
+        "far", "frr", "utility", "best_threshold", "best_utility", "nearest_class",
     ]  # fmt: skip
     assert table["label"] == list(brute.names)
     at = report["recommended_threshold"]["distance"]
@@ -148,6 +148,8 @@ def test_class_table_holds_each_class(digits_run):
     own = np.diag(brute.utility(best))
     every = brute.utility(np.unique(brute.distance)).max(axis=1)
     assert np.all(own >= every - 2e-3)
+    np.testing.assert_allclose(table["best_utility"], own, atol=1e-3)
+    np.testing.assert_allclose(table["utility"], brute.utility(np.array([at]))[:, 0], atol=1e-3)
     assert all(
         n in brute.names and n != x
         for x, n in zip(*map(table.get, ("label", "nearest_class")), strict=True)
@@ -174,6 +176,7 @@ def test_run_folder_with_figures(places_run: Path):
         "pairs.npz",
         "plots",
         *sorted(f"plots/{kind}.{ending}" for kind in KINDS for ending in ("png", "svg")),
+        "report.html",
         "report.json",
     ]
     assert (places_run / "plots" / "rates.png").read_bytes().startswith(b"\x89PNG")

@@ -6,7 +6,16 @@ import typer
 from typer.core import TyperGroup
 
 from opiscal import __version__
-from opiscal.cli import evaluate, hard_pairs, inspect, margins, plot, simulate, threshold
+from opiscal.cli import (
+    compare,
+    evaluate,
+    hard_pairs,
+    inspect,
+    margins,
+    plot,
+    simulate,
+    threshold,
+)
 from opiscal.cli.console import (
     EXIT_INTERRUPTED,
     EXIT_USAGE,
@@ -51,6 +60,9 @@ app.command("plot", short_help="The pictures again: another format, size, style 
 )
 app.command("hard-pairs", short_help="The pairs, classes and labels that break a threshold.")(
     hard_pairs.hard_pairs
+)
+app.command("compare", short_help="Models side by side: which differences are more than chance.")(
+    compare.compare
 )
 app.command("margins", short_help="The margins of the TCM loss that fit, and its value now.")(
     margins.margins

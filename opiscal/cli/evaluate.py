@@ -72,7 +72,9 @@ def evaluate(
     nprobe: options.Nprobe = None,
     ef_search: options.EfSearch = None,
     save_index: options.SaveIndex = None,
-    no_plots: Annotated[bool, typer.Option("--no-plots", help="Draw no figures.")] = False,
+    no_plots: Annotated[
+        bool, typer.Option("--no-plots", help="Draw no figures and write no page.")
+    ] = False,
     no_retrieval: Annotated[
         bool, typer.Option("--no-retrieval", help="Do not work out Recall@k.")
     ] = False,
@@ -85,8 +87,8 @@ def evaluate(
 ) -> None:
     """Count the pairs of DATA and say which threshold to ship, and for whom it fails.
 
-    Writes a run folder that every other command reads: report.json, classes.parquet, pairs.npz and
-    plots/.
+    Writes a run folder that every other command reads: report.json, classes.parquet, pairs.npz,
+    plots/ and report.html, the page to send to a colleague.
 
     Example: opiscal evaluate embeddings.parquet -o run
     """

@@ -9,7 +9,7 @@ from opiscal.measures.rates import Floats
 
 # Directions beyond which curves differ by less than a hundredth of their standard deviation.
 _RESIDUAL = 1e-4
-_MOST_DIRECTIONS = 256
+MOST_DIRECTIONS = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,9 @@ class WeightedSums:
     to_class: Floats
 
 
-def weighted_sums(gram: Floats, replicates: int, seed: int) -> WeightedSums:
+def weighted_sums(
+    gram: Floats, replicates: int, seed: int, most_directions: int = MOST_DIRECTIONS
+) -> WeightedSums:
     r"""Draw sums over classes whose weights are independent, normal, of mean 1 and variance 1.
 
     The sums :math:`\sum_i (w_i - 1) x_{ik}` are then jointly normal with covariance
@@ -51,6 +53,8 @@ def weighted_sums(gram: Floats, replicates: int, seed: int) -> WeightedSums:
         Even, at least 1,000.
     seed : int
         Of a PCG64 generator; the same draws on every machine.
+    most_directions : int
+        Below half of the replicates.
 
     Returns
     -------
@@ -62,7 +66,7 @@ def weighted_sums(gram: Floats, replicates: int, seed: int) -> WeightedSums:
     >>> sums.shift.shape, sums.direction.shape[1], round(float(sums.shift[:, 0].var()), 9)
     ((1000, 2), 1, 4.0)
     """
-    pivot, factor = _pivoted_cholesky(gram)
+    pivot, factor = _pivoted_cholesky(gram, most_directions)
     half = replicates // 2
     generator = np.random.Generator(np.random.PCG64(seed))
     # A direction a row: how many directions there are does not change what the first ones get.
@@ -79,11 +83,11 @@ def weighted_sums(gram: Floats, replicates: int, seed: int) -> WeightedSums:
     return WeightedSums(shift, direction, pivot, to_class)
 
 
-def _pivoted_cholesky(gram: Floats) -> tuple[NDArray[np.int64], Floats]:
+def _pivoted_cholesky(gram: Floats, most: int) -> tuple[NDArray[np.int64], Floats]:
     """Columns that span the rest, and ``F`` of shape (R, K) with ``F.T @ F = gram``."""
     whole = np.diagonal(gram).copy()
     left = whole.copy()
-    factor = np.zeros((min(_MOST_DIRECTIONS, whole.size), whole.size))
+    factor = np.zeros((min(most, whole.size), whole.size))
     pivot: list[int] = []
     for k in range(len(factor)):
         share = np.divide(left, whole, out=np.zeros_like(left), where=whole > 0)

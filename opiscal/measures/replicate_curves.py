@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 
 from opiscal.measures.class_curves import ClassCurves, EpsilonChoice, UtilityNoise
 from opiscal.measures.class_influence import Rate, class_rates
-from opiscal.measures.class_weights import WeightedSums, weighted_sums
 from opiscal.measures.rate_variance import RateVariance
 from opiscal.measures.rates import Floats
 from opiscal.measures.resampling_nodes import Nodes
@@ -47,41 +46,49 @@ class Curves:
 
 
 @dataclass(frozen=True, slots=True)
-class ReplicateCurves:
-    """Replicates of all curves, and the curves of the classes as they are.
+class ClassColumns:
+    """What each class adds to every curve of a run, a curve at a node a column; X of them.
 
     Attributes
     ----------
+    parts : ClassCurves
+    nodes : Nodes
     distance : float64 array of shape (J,)
-        The nodes: class edges.
-    window : slice
-        Nodes about the calibration range.
-    replicates, base : Curves
-        `base` is the one replicate in which every weight is 1.
-    sums : WeightedSums
-    pivots : float32 array of shape (T, R)
-        What each class adds to the pivot columns of `sums`.
+        The nodes.
+    of_class : float32 array of shape (T, X)
+    shared : float64 array of shape (2, X)
+        What moves all classes at once: the part of the variances of FAR (first row) and of FRR
+        that is not in the rows of the classes.
     """
 
+    parts: ClassCurves
+    nodes: Nodes
     distance: Floats
-    window: slice
-    replicates: Curves
-    base: Curves
-    sums: WeightedSums
-    pivots: NDArray[np.float32]
+    of_class: NDArray[np.float32]
+    shared: Floats
+
+    def gram(self) -> Floats:
+        """Covariance of the sums over classes whose weights are drawn; shape (X, X)."""
+        return self.shared.T @ self.shared + gram_of(self.of_class)
+
+    def moved(self, shift: Floats) -> Curves:
+        """The curves with sums over classes of shape (B, X) shifted."""
+        return _moved(self.parts, self.nodes, shift)
+
+    def base(self) -> Curves:
+        """The one replicate in which every weight is 1."""
+        return self.moved(np.zeros((1, self.of_class.shape[1])))
 
 
-def replicate_curves(
+def class_columns(
     counts: PairCounts,
     rates: tuple[RateVariance, RateVariance],
     utility: Utility,
     nodes: Nodes,
     choice: EpsilonChoice,
     noise: UtilityNoise | None,
-    replicates: int,
-    seed: int,
-) -> ReplicateCurves:
-    r"""Replicate the curves with class weights of mean 1, two-way to first order.
+) -> ClassColumns:
+    r"""What each class adds to the curves, for class weights of mean 1, two-way to first order.
 
     A class weighs as often as it is drawn, in its own row and in all the others:
 
@@ -103,11 +110,6 @@ def replicate_curves(
     nodes : Nodes
     choice : EpsilonChoice
     noise : UtilityNoise, optional
-    replicates, seed : int
-
-    Returns
-    -------
-    ReplicateCurves
 
     References
     ----------
@@ -115,22 +117,17 @@ def replicate_curves(
     of Applied Statistics 2007, for weights that act on both sides of a pair.
     """
     parts = ClassCurves.of(counts, rates, utility, nodes, choice, noise)
-    columns, shared = _columns(counts, rates, parts, nodes)
-    gram = shared.T @ shared
+    of_class, shared = _columns(counts, rates, parts, nodes)
+    return ClassColumns(parts, nodes, counts.class_distance[nodes.edge], of_class, shared)
+
+
+def gram_of(columns: NDArray[np.float32]) -> Floats:
+    """``columns.T @ columns`` in double precision, without a copy of all of them."""
+    gram = np.zeros((columns.shape[1], columns.shape[1]))
     for start in range(0, len(columns), _CLASSES_AT_ONCE):
         block = columns[start : start + _CLASSES_AT_ONCE].astype(np.float64)
         gram += block.T @ block
-    sums = weighted_sums(gram, replicates, seed)
-    pivots = columns[:, sums.pivot]
-    del columns
-    return ReplicateCurves(
-        distance=counts.class_distance[nodes.edge],
-        window=nodes.window,
-        replicates=_moved(parts, nodes, sums.shift),
-        base=_moved(parts, nodes, np.zeros((1, len(gram)))),
-        sums=sums,
-        pivots=pivots,
-    )
+    return gram
 
 
 def _columns(

@@ -39,9 +39,17 @@ class Readings:
     fixed: tuple[float, float] | None
 
     def figures(
-        self, curves: Curves, far: Sequence[float], frr: Sequence[float]
+        self,
+        curves: Curves,
+        far: Sequence[float],
+        frr: Sequence[float],
+        at: Sequence[float] = (),
     ) -> dict[Figure, Floats]:
-        """All figures by name, and for thresholds of a target rate by the target; (B,) each."""
+        """All figures by name, and for thresholds of a target rate by the target; (B,) each.
+
+        ``frr_at_far`` is the FRR at the threshold for each FAR; ``far_at``, ``frr_at`` and
+        ``utility_at`` are what is found at the distances `at`.
+        """
         ends = self._ends(curves)
         low, high = ends
         out: dict[Figure, Floats] = {
@@ -56,8 +64,28 @@ class Readings:
         out["eer_threshold", None], out["eer", None] = self._crossing(curves)
         if curves.corrected is not None:
             out["corrected_opis", None] = self._mean_over(ends, curves.corrected)
-        out |= {("far", x): self._far_threshold(curves, x) for x in far}
+        for x in far:
+            threshold = self._far_threshold(curves, x)
+            out["far", x] = threshold
+            out["frr_at_far", x] = self._rate_at(curves.frr, threshold, self.curve.frr)
+        for x in at:
+            distance = np.full(len(curves.far), x)
+            out["far_at", x] = self._rate_at(curves.far, distance, self.curve.far)
+            out["frr_at", x] = self._rate_at(curves.frr, distance, self.curve.frr)
+            held = np.clip(distance, self.distance[0], self.distance[-1])
+            out["utility_at", x] = _at(self.distance, curves.mean, held)
         return out | {("frr", x): self._frr_threshold(curves, x) for x in frr}
+
+    def _rate_at(self, rates: Floats, at: Floats, fine: Floats) -> Floats:
+        """Rates of shape (B, J) at one threshold each; between two nodes they run as `fine`."""
+        nodes = np.interp(self.distance, self.curve.distance, fine)
+        held = np.clip(at, self.distance[0], self.distance[-1])
+        rows, before, _ = _cell(self.distance, held)
+        step = nodes[before + 1] - nodes[before]
+        way = np.interp(held, self.curve.distance, fine) - nodes[before]
+        share = np.divide(way, step, out=np.zeros(at.shape), where=step != 0)
+        left, right = rates[rows, before], rates[rows, before + 1]
+        return np.asarray(left + np.clip(share, 0.0, 1.0) * (right - left))
 
     def _far_threshold(self, curves: Curves, far: float) -> Floats:
         return self._reach(curves.far, far, self.curve.far)

@@ -8,29 +8,15 @@ import numpy as np
 from opiscal.errors import UsageError
 from opiscal.measures.calibration_range import CalibrationRange, RangeSpec
 from opiscal.measures.class_curves import EpsilonChoice, UtilityNoise
-from opiscal.measures.opis import Integration, check_epsilon
+from opiscal.measures.figure_replicates import REPLICATES, figure_replicates
 from opiscal.measures.rate_intervals import check_confidence
-from opiscal.measures.rate_variance import RateVariance, rate_variance
-from opiscal.measures.rates import Pool, rate_curve
-from opiscal.measures.replicate_curves import replicate_curves
-from opiscal.measures.replicate_ends import (
-    LARGEST_SKEW,
-    accelerated_ends,
-    plain_ends,
-    spread_ends,
-)
-from opiscal.measures.replicate_readings import Readings
-from opiscal.measures.resampling_nodes import MovingEnds, place_nodes
+from opiscal.measures.rates import Pool
+from opiscal.measures.replicate_ends import AcceleratedEnds
+from opiscal.measures.replicate_parts import replicate_parts
 from opiscal.measures.utility import Utility
-from opiscal.measures.utility_bias import utility_bias
 from opiscal.pairs.counts import PairCounts
 
 Interval = tuple[float, float]
-
-REPLICATES = 2000
-"""Replicates by default: ends of two seeds differ by less than 5 % of the width."""
-
-_SKEWED = ("mean_utility", "epsilon_opis")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +95,7 @@ def resampled_intervals(
     r"""Intervals by resampling whole classes from stored counts; no pair is counted again.
 
     Each class gets a random weight of mean 1 and variance 1, in its own row of pairs and as the
-    other side of all other classes' pairs (`replicate_curves`); every figure, the ends of the
+    other side of all other classes' pairs (`class_columns`); every figure, the ends of the
     calibration range first, is then found anew. With :math:`q` the quantiles of the replicates,
     the ends are
 
@@ -119,7 +105,7 @@ def resampled_intervals(
     with :math:`t` the quantiles of Student's law, :math:`z_0` the median bias of the
     replicates and :math:`l_i` what class ``i`` moves the figure by: Efron's accelerated interval,
     for weights that are not skewed themselves. OPIS has its ends on the scale of its logarithm
-    (`spread_ends`). For thresholds and the EER ``a`` is 0: their rates move on the scale of log
+    (`SpreadEnds`). For thresholds and the EER ``a`` is 0: their rates move on the scale of log
     odds; a threshold for a rate reaches as far as the interval of that rate
     (`RateVariance.interval_reach`).
     Of the thresholds of highest utility, which jump from place to place, the plain quantiles are
@@ -166,6 +152,7 @@ def resampled_intervals(
     --------
     >>> import numpy as np
     >>> from opiscal.measures.calibration_range import find_range
+    >>> from opiscal.measures.rates import rate_curve
     >>> from opiscal.pairs.counts import PairCounts
     >>> accepted = np.random.default_rng(0).binomial(10, 0.6, (40, 1))
     >>> false = np.tile([[10, 100, 975]], (40, 1))
@@ -183,17 +170,11 @@ def resampled_intervals(
     True
     """
     _check(confidence, replicates, far, frr)
-    choice = choice or EpsilonChoice()
-    check_epsilon(choice.epsilon)
-    curve = rate_curve(counts, pool)
-    rates = (rate_variance(counts, "far", pool), rate_variance(counts, "frr", pool))
-    moving = _moving_ends(spec, rates)
-    nodes = place_nodes(counts.class_distance, rates[0].rate, rates[1].rate, calibration, moving)
-    curves = replicate_curves(counts, rates, utility, nodes, choice, noise, replicates, seed)
-    ends = (calibration.low, calibration.high) if moving is None else None
-    read = Readings(curves.distance, curves.window, curve, spec, ends)
-    values = read.figures(curves.replicates, far, frr)
-    base = read.figures(curves.base, far, frr)
+    parts = replicate_parts(
+        counts, utility, spec, calibration, pool=pool, choice=choice, noise=noise
+    )
+    rates = parts.rates
+    drawn = figure_replicates(parts, far=far, frr=frr, replicates=replicates, seed=seed)
     share = 0.5 + confidence / 2
     reaches = [rate.interval_reach(rate.distance, confidence) for rate in rates]
 
@@ -202,19 +183,14 @@ def resampled_intervals(
 
     def found(name: str, target: float | None, low: float, high: float) -> Interval:
         figure = name, target
-        value = float(base[figure][0])
-        if name in ("utility", "recommended"):
-            ends = plain_ends(values[figure], share)
-        elif name in ("opis", "corrected_opis"):
-            plain = float(base["opis", None][0])
-            ends = spread_ends(values[figure], value, plain, curves.sums, curves.pivots, share)
+        value = drawn.base[figure]
+        of_figure, reach = drawn.ends(figure), threshold_reach(name, value)
+        if isinstance(of_figure, AcceleratedEnds):
+            ends = of_figure.at(share, reach)
         else:
-            # Rates are moved on the scale of their log odds, which has their skewness.
-            skew = LARGEST_SKEW if name in _SKEWED else 0.0
-            sums, pivots = curves.sums, curves.pivots
-            reach = threshold_reach(name, value)
-            ends = accelerated_ends(values[figure], value, sums, pivots, share, skew, reach)
-        return min(max(min(ends[0], value), low), high), max(min(max(ends[1], value), high), low)
+            ends = of_figure.at(share)
+        below, above = min(float(ends[0]), value), max(float(ends[1]), value)
+        return min(max(below, low), high), max(min(above, high), low)
 
     def threshold_reach(name: str, value: float) -> tuple[float, float] | None:
         """As far as that of the rate: a threshold is the lower the higher FAR, or the lower FRR."""
@@ -228,10 +204,9 @@ def resampled_intervals(
     def thresholds(name: str, targets: Sequence[float]) -> tuple[tuple[float, Interval], ...]:
         return tuple((x, found(name, x, 0.0, np.inf)) for x in targets)
 
-    at, weights = Integration().nodes(counts.moment_distance, calibration.low, calibration.high)
-    bias = utility_bias(counts, utility, at, weights)
+    bias = parts.bias
     corrected = None
-    if ("corrected_opis", None) in base:
+    if ("corrected_opis", None) in drawn.base:
         low, high = interval("corrected_opis")
         corrected = low - bias.spread, high - bias.spread
     return ResampledIntervals(
@@ -248,7 +223,7 @@ def resampled_intervals(
         range_high=interval("range_high"),
         eer=interval("eer", 0.0, 1.0),
         mean_utility=_less_bias(
-            interval("mean_utility", 0.0, 1.0), float(base["mean_utility", None][0]), bias.mean
+            interval("mean_utility", 0.0, 1.0), drawn.base["mean_utility", None], bias.mean
         ),
         opis=interval("opis", 0.0),
         corrected_opis=corrected,
@@ -259,17 +234,6 @@ def resampled_intervals(
 def _less_bias(interval: Interval, value: float, bias: float) -> Interval:
     """A share moved by its bias; the value that is reported stays in its interval."""
     return min(interval[0] - bias, value), min(interval[1] - bias, 1.0)
-
-
-def _moving_ends(spec: RangeSpec, rates: tuple[RateVariance, RateVariance]) -> MovingEnds | None:
-    if spec.kind not in ("far", "frr"):
-        return None
-    rate = rates[0] if spec.kind == "far" else rates[1]
-    number = rate.effective_number(rate.distance)
-    deviation = np.sqrt(rate.rate * (1.0 - rate.rate) / number)
-    if spec.kind == "far":
-        return MovingEnds(rate.rate, deviation, spec.low, spec.high)
-    return MovingEnds(-rate.rate, deviation, -spec.high, -spec.low)
 
 
 def _check(confidence: float, replicates: int, far: Sequence[float], frr: Sequence[float]) -> None:

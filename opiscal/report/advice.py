@@ -34,8 +34,38 @@ class _Rise:
         return self.worst - self.others
 
 
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """What a report comes to, in parts; as a text one or two sentences.
+
+    Attributes
+    ----------
+    verdict : str
+        Without the stop at its end.
+    named : str
+        The label in either of the two, as it is shown there; empty where there is none.
+    beside : str
+        What belongs to the verdict, from its punctuation mark on.
+    next : str
+        What to do, or empty. Programs in it are in backquotes, and there is no user data.
+    """
+
+    verdict: str
+    named: str
+    beside: str
+    next: str
+
+    def __str__(self) -> str:
+        return f"{self.verdict}{self.beside}. {self.next}".rstrip()
+
+
 def advice(report: Report, table: ClassTable | None = None) -> str:
-    """One or two sentences: what one threshold costs the worst classes, and what to do about it.
+    """The text of `find_advice`."""
+    return str(find_advice(report, table))
+
+
+def find_advice(report: Report, table: ClassTable | None = None) -> Advice:
+    """What one threshold costs the worst classes, and what to do about it.
 
     Where the intervals do not show that classes differ, that is said in place of a cost. What
     noise alone would give stands beside every cost: among classes that are alike some come out
@@ -49,7 +79,7 @@ def advice(report: Report, table: ClassTable | None = None) -> str:
 
     Returns
     -------
-    str
+    Advice
         Labels in it are `clean`; nothing else is user data.
     """
     table = class_table(report) if table is None else table
@@ -60,15 +90,13 @@ def advice(report: Report, table: ClassTable | None = None) -> str:
     noise = None if null is None else 100 * math.sqrt(max(null, 0.0))
     if not _shows_a_difference(report):
         return _no_difference(report, gap, noise)
-    who = _who(report)
     beside = ", noise included" if noise is None else f"; noise alone would give {noise:.1f}"
+    below = f"{_who(report)} {_lies(report)} {gap:.1f} points of utility below the others"
     if gap < _SMALL_GAP:
-        return (
-            f"One threshold serves the classes nearly alike: {who} {_lies(report)} {gap:.1f} "
-            f"points of utility below the others{beside}."
-        )
-    cost = f"One threshold costs {who} {gap:.1f} points of utility{beside}."
-    return " ".join(part for part in (cost, _what_next(report, table, worst)) if part)
+        said = "One threshold serves the classes nearly alike"
+        return Advice(said, _named(report), f": {below}{beside}", "")
+    cost = f"One threshold costs {_who(report)} {gap:.1f} points of utility"
+    return Advice(cost, _named(report), beside, _what_next(report, table, worst))
 
 
 def _shows_a_difference(report: Report) -> bool:
@@ -82,19 +110,17 @@ def _shows_a_difference(report: Report) -> bool:
     return low > 0 and (worst.null_value is None or worst.value > worst.null_value)
 
 
-def _no_difference(report: Report, gap: float, noise: float | None) -> str:
+def _no_difference(report: Report, gap: float, noise: float | None) -> Advice:
     if report.opis.value <= 0:
-        return "One threshold serves all classes alike: they have the same utility in the range."
+        same = ": they have the same utility in the range"
+        return Advice("One threshold serves all classes alike", "", same, "")
     beside = "" if noise is None else f", and noise alone would give {noise:.1f}"
-    said = (
-        f"The data do not show that one threshold serves classes differently: {_who(report)} "
-        f"{_lies(report)} {gap:.1f} points of utility below the others{beside}."
-    )
+    said = "The data do not show that one threshold serves classes differently"
+    below = f": {_who(report)} {_lies(report)} {gap:.1f} points of utility below the others{beside}"
     most = report.opis.corrected_ci
     apart = 0.0 if most is None else 100 * math.sqrt(max(most[1], 0.0))
-    if apart < _SMALL_GAP:
-        return said
-    return f"{said} They may still lie {apart:.0f} points apart: more rows of each would tell."
+    more = f"They may still lie {apart:.0f} points apart: more rows of each would tell."
+    return Advice(said, _named(report), below, "" if apart < _SMALL_GAP else more)
 
 
 def _who(report: Report) -> str:
@@ -102,8 +128,12 @@ def _who(report: Report) -> str:
     worst = report.epsilon_opis.worst_classes
     if len(worst) > 1:
         return f"the worst {100 * report.epsilon_opis.epsilon:g} % of classes"
-    name = cut(clean(worst[0]), _LABEL).rstrip()
-    return f"the worst of {report.data.classes_scored} classes ({name})"
+    return f"the worst of {report.data.classes_scored} classes ({_named(report)})"
+
+
+def _named(report: Report) -> str:
+    worst = report.epsilon_opis.worst_classes
+    return "" if len(worst) > 1 else cut(clean(worst[0]), _LABEL).rstrip()
 
 
 def _lies(report: Report) -> str:
@@ -135,4 +165,4 @@ def _what_next(report: Report, table: ClassTable, worst: NDArray[np.bool_]) -> s
     else:
         said, which = f"{rejects} and {accepts}", "both"
     ending = f": {where.format(which)}" if where else ""
-    return f"The recommended one {said}{ending}."
+    return f"The recommended threshold {said}{ending}."

@@ -77,8 +77,7 @@ def find_uncertainty(
             rank=config.eps_rank,
             seed=config.seed,
         )
-        about = _about(counts, intervals, found)
-        noise = UtilityNoise(about, utility_noise(counts, about, utility))
+        noise = noise_about(counts, intervals, found, utility)
     resampled = resampled_intervals(
         counts,
         utility,
@@ -93,6 +92,14 @@ def find_uncertainty(
         seed=config.seed,
     )
     return Uncertainty(resampled, corrected, null_value)
+
+
+def noise_about(
+    counts: PairCounts, intervals: RateIntervals, found: CalibrationRange, utility: Utility
+) -> UtilityNoise:
+    """The noise of utility in the calibration range, and where its ends may move to."""
+    about = _about(counts, intervals, found)
+    return UtilityNoise(about, utility_noise(counts, about, utility))
 
 
 def _about(counts: PairCounts, intervals: RateIntervals, found: CalibrationRange) -> Floats:

@@ -5,13 +5,15 @@ from typing import ClassVar, Self
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import NullLocator
 
 from opiscal.measures.rates import Floats
 from opiscal.pairs.counts import Estimates, PairCounts
-from opiscal.report.captions import distances_title, percent
+from opiscal.report.captions import distances_title
 from opiscal.report.displays.display import Display, legend_below, tidy
 from opiscal.report.displays.distance_axis import DistanceMarks, draw_marks, label_distance
 from opiscal.report.displays.look import Look
+from opiscal.report.percents import percent
 from opiscal.report.record import Report
 
 _BINS = 80
@@ -140,6 +142,7 @@ class DistancesDisplay(Display):
             ax.set_ylim(0.0, 1.05 * float(shares.max()))
         ax.set_ylabel("share of the pairs")
         ax.yaxis.set_major_formatter(lambda share, _: percent(share))
+        ax.yaxis.set_minor_locator(NullLocator())
         legend_below(ax)
 
 

@@ -5,18 +5,18 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import NullFormatter
 from numpy.typing import ArrayLike
 from scipy.special import ndtri
 
 from opiscal.measures.rate_intervals import RateIntervals, rate_intervals
 from opiscal.measures.rates import Floats, rate_curve
-from opiscal.report.captions import det_title, percent, roc_title
+from opiscal.report.captions import det_title, roc_title
 from opiscal.report.displays.display import Display, legend_below, tidy
 from opiscal.report.displays.look import Look, ink, palette, paper
 from opiscal.report.displays.rates import operating_points
 from opiscal.report.displays.shown_edges import shown_edges
 from opiscal.report.displays.ticks import apart, fix_ticks, label_rates
+from opiscal.report.percents import percent
 from opiscal.report.record import Report
 
 _LOWEST = 1e-6
@@ -224,7 +224,6 @@ class RocDisplay(TradeoffDisplay):
         )  # fmt: skip
         label_rates(ax.xaxis)
         ax.yaxis.set_major_formatter(lambda share, _: percent(share))
-        ax.yaxis.set_minor_formatter(NullFormatter())
         ax.grid(linewidth=0.4, alpha=0.5)
         tidy(ax)
         legend_below(ax)
