@@ -6,7 +6,7 @@ RUN := opiscal-run
 TORCH := 'torch==2.13.0+cpu'
 TORCH_TESTS := 'pytorch-metric-learning>=2.8'
 
-.PHONY: demo test torch lint types layers tests bench bench-loss bench-sampled coverage sample-data pictures clean
+.PHONY: demo test torch lint types layers tests bench bench-loss bench-sampled coverage sample-data digits pictures clean
 
 # The tool itself, without what its developers need.
 $(VENV)/installed: pyproject.toml
@@ -69,6 +69,14 @@ coverage: $(VENV)/installed-dev
 
 sample-data: $(VENV)/installed-dev
 	$(BIN)/python sample_data/make.py
+
+# The experiment of examples/digits, its picture, and the pair of models among the sample data.
+EMBEDDINGS := examples/digits/out/embeddings
+digits: torch
+	$(BIN)/python examples/digits/run.py
+	cp examples/digits/out/circles.png examples/digits/circles.png
+	cp $(EMBEDDINGS)/16d-seed0-arcface.parquet sample_data/digits-arcface.parquet
+	cp $(EMBEDDINGS)/16d-seed0-arcface-tcm.parquet sample_data/digits-arcface-tcm.parquet
 
 # The pictures of the README.
 pictures: $(VENV)/installed
