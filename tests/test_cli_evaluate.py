@@ -13,6 +13,7 @@ import pytest
 from conftest import DIGITS, DIGITS400, PLACES, Cli, clean_environment, installed, write_set
 
 import opiscal
+from opiscal.report.displays.kinds import KINDS
 from opiscal.report.record import point_to_dict
 
 
@@ -171,10 +172,7 @@ def test_run_folder_with_figures(places_run: Path):
         "classes.parquet",
         "pairs.npz",
         "plots",
-        "plots/rates.png",
-        "plots/rates.svg",
-        "plots/utility_curves.png",
-        "plots/utility_curves.svg",
+        *sorted(f"plots/{kind}.{ending}" for kind in KINDS for ending in ("png", "svg")),
         "report.json",
     ]
     assert (places_run / "plots" / "rates.png").read_bytes().startswith(b"\x89PNG")

@@ -21,7 +21,7 @@ from oracles import (
 
 from opiscal.errors import InconclusiveError, UsageError
 from opiscal.measures.operating_points import (
-    best_distance_by_class,
+    best_threshold_by_class,
     distance_for_utility,
     distance_on_scale,
     edge_for_eer,
@@ -262,7 +262,7 @@ def test_a_class_has_a_best_threshold_of_its_own():
     edges = counts.class_distance.tolist()
     curves = curves_on_lattice(table, edges, edges)
     wanted = [edges[int(np.argmax(curve))] for curve in curves]
-    assert best_distance_by_class(counts, Utility()).tolist() == wanted
+    assert best_threshold_by_class(counts, Utility()).distance.tolist() == wanted
     assert wanted == sorted(wanted)
 
 

@@ -6,7 +6,7 @@ import typer
 from typer.core import TyperGroup
 
 from opiscal import __version__
-from opiscal.cli import evaluate, hard_pairs, inspect, simulate, threshold
+from opiscal.cli import evaluate, hard_pairs, inspect, plot, simulate, threshold
 from opiscal.cli.console import (
     EXIT_INTERRUPTED,
     EXIT_USAGE,
@@ -45,6 +45,9 @@ app.command("evaluate", short_help="Count every pair: OPIS, a threshold to ship,
 )
 app.command("threshold", short_help="One operating point, read from a run in an instant.")(
     threshold.threshold
+)
+app.command("plot", short_help="The pictures again: another format, size, style or two runs.")(
+    plot.plot
 )
 app.command("hard-pairs", short_help="The pairs, classes and labels that break a threshold.")(
     hard_pairs.hard_pairs

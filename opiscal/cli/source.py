@@ -1,4 +1,4 @@
-"""Where a report comes from: a run that is read, or data that is evaluated first."""
+"""RUN or DATA: what commands read that need a report."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,23 +16,9 @@ DEFAULT_RUN = "opiscal-run"
 def report_of(
     source: list[str] | None, columns: "ColumnNames", config: "EvaluateConfig", quiet: bool
 ) -> "Report":
-    """The report of a run folder, of data, or, where nothing is given, of ``./opiscal-run``.
+    """The report of a run folder, or of data that are evaluated first.
 
-    Parameters
-    ----------
-    source : list of str or None
-        One run, or paths of one data set.
-    columns, config
-        For data; a run has its own.
-    quiet : bool
-        No progress, and no word on rows that were left out.
-
-    Raises
-    ------
-    UsageError
-        Where a run stands among other paths.
-    InputError
-        Where there is no run, or the data cannot be read.
+    `columns` and `config` are for data; a run has its own. No path is the run in ``opiscal-run``.
     """
     from opiscal.errors import UsageError
     from opiscal.report.run import load
@@ -52,7 +38,7 @@ def report_of(
     with progress_bar(quiet) as progress:
         report = evaluate_files(source, columns, config, progress=progress)
     if not quiet:
-        # The others are of the evaluation, and are said where it is asked for.
+        # The others are about the numbers, which commands speak of themselves.
         for notice in report.warnings:
             if notice.code.startswith("dropped_"):
                 say(f"warning: {notice.message} [{notice.code}]")

@@ -249,8 +249,22 @@ def distance_on_scale(scale: str, value: float, metric: Metric) -> float:
     return float(np.sqrt(value)) if scale == "squared-l2" else float(value)
 
 
-def best_distance_by_class(counts: PairCounts, utility: Utility) -> Floats:
-    """For each class the class edge of its own highest utility, the smaller on a tie; (T,)."""
+@dataclass(frozen=True, slots=True)
+class OwnThresholds:
+    """The thresholds that classes would choose for themselves.
+
+    Attributes
+    ----------
+    distance, utility : float64 arrays of shape (T,)
+        The class edge of each one's highest utility, the smaller on a tie, and that utility.
+    """
+
+    distance: Floats
+    utility: Floats
+
+
+def best_threshold_by_class(counts: PairCounts, utility: Utility) -> OwnThresholds:
+    """For each class the class edge of its own highest utility."""
     best = np.full(counts.classes, -1.0)
     at = np.zeros(counts.classes)
     edges = counts.class_distance
@@ -262,4 +276,4 @@ def best_distance_by_class(counts: PairCounts, utility: Utility) -> Floats:
         higher = height > best
         best = np.where(higher, height, best)
         at = np.where(higher, part[peak], at)
-    return at
+    return OwnThresholds(at, best)

@@ -1,14 +1,13 @@
 """threshold.json: the artifact that a service loads."""
 
 import json
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
 from opiscal.errors import InputError
 from opiscal.measures.operating_points import OperatingPoint
 from opiscal.report.record import Report, point_to_dict
+from opiscal.report.whole_file import write_whole
 
 ARTIFACT_VERSION = 1
 # The largest distance that there is under a metric; that of float32 rows, and to spare.
@@ -71,30 +70,7 @@ def write_artifact(document: dict[str, Any], file: Path) -> None:
     """Write the artifact, whole or not at all; into a pipe or a device it is written straight."""
     # The name of an input may hold bytes that are no text: they become escapes of JSON.
     text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-    data = text.encode("utf-8", "backslashreplace")
-    try:
-        if file.exists() and not file.is_file() and not file.is_dir():
-            file.write_bytes(data)
-        else:
-            # Through links: the link stays, and what it names is replaced.
-            _replace(Path(os.path.realpath(file)), data)
-    except OSError as error:
-        raise InputError(
-            f"{str(file)!r} cannot be written ({error.strerror}); give another place with -o"
-        ) from error
-
-
-def _replace(file: Path, data: bytes) -> None:
-    # Not a name made from that of the file, which may be as long as names can be.
-    handle, name = tempfile.mkstemp(dir=file.parent, prefix=".opiscal-threshold-")
-    try:
-        with os.fdopen(handle, "wb") as out:
-            out.write(data)
-        os.chmod(name, 0o644)
-        os.replace(name, file)
-    except BaseException:
-        os.unlink(name)
-        raise
+    write_whole(file, text.encode("utf-8", "backslashreplace"))
 
 
 def read_artifact(file: Path) -> tuple[str, float]:

@@ -1,36 +1,62 @@
 """What figures say in words: titles that give the conclusion, and labels."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from opiscal.data.embedding_set import Metric
+from opiscal.data.embedding_set import Label, Metric
 from opiscal.measures.rates import Floats
+from opiscal.report.layout import clean, cut
 from opiscal.report.rounding import TEXT_DIGITS, round_down, round_up
 
 
-def utility_title(
-    distance: Floats,
-    utility: Floats,
-    mean: Floats,
-    stretch: tuple[float, float],
-    threshold: float | None,
-) -> str:
-    """Mean and worst utility at the threshold, or where there is none the mean over the range.
+def percent(rate: float) -> str:
+    """A rate in per cent, three digits.
 
     Examples
     --------
-    >>> curves = np.array([[0.2, 0.6], [0.4, 0.8]])
-    >>> utility_title(np.array([0.5, 1.0]), curves, curves.mean(axis=0), (0.5, 1.0), 1.0)
-    'At the threshold: mean utility 0.70, worst class 0.60'
+    >>> percent(0.16421), percent(1e-5), percent(0.0), percent(1.0)
+    ('16.4 %', '0.001 %', '0 %', '100 %')
     """
-    if threshold is None:
-        low, high = stretch
-        inside = mean[(distance >= low) & (distance <= high)]
-        if inside.size == 0:
-            return "Utility of each class"
-        return f"Mean utility {inside.min():.2f} to {inside.max():.2f} in the calibration range"
-    typical = np.interp(threshold, distance, mean)
-    worst = min(np.interp(threshold, distance, curve) for curve in utility)
-    return f"At the threshold: mean utility {typical:.2f}, worst class {worst:.2f}"
+    return f"{float(f'{100 * rate:.3g}'):.15g} %" if rate >= 1e-6 else f"{100 * rate:.3g} %"
+
+
+def label_text(label: Label | None, room: int) -> str:
+    """A label that can be drawn and printed, of at most `room` cells.
+
+    Examples
+    --------
+    >>> label_text("a" * 30, 12)
+    'aaaaaaaaa...'
+    """
+    return cut(clean(label), room).rstrip()
+
+
+def points_lost(mean_utility: Floats, worst: Sequence[int]) -> float:
+    """Mean utility of the other classes less that of the worst ones, times 100.
+
+    Examples
+    --------
+    >>> round(points_lost(np.array([0.2, 0.8, 0.6]), [0]), 6)
+    50.0
+    """
+    bad = np.zeros(mean_utility.size, dtype=bool)
+    bad[list(worst)] = True
+    return float(100 * (mean_utility[~bad].mean() - mean_utility[bad].mean()))
+
+
+def utility_title(lost: float, worst: int, classes: int) -> str:
+    """By how much the worst classes lie below the others.
+
+    Examples
+    --------
+    >>> utility_title(26.63, 15, 150)
+    'One threshold costs the worst 15 of 150 classes 26.6 points of utility'
+    """
+    return (
+        f"One threshold costs the worst {worst:,} of {classes:,} classes {lost:.1f} points of "
+        "utility"
+    )
 
 
 def rates_title(rates: tuple[float, float] | None) -> str:
@@ -39,23 +65,108 @@ def rates_title(rates: tuple[float, float] | None) -> str:
     Examples
     --------
     >>> rates_title((0.1, 0.16421))
-    'At the threshold: FAR 10 %, FRR 16.4 %'
+    'The recommended threshold has FAR 10 % and FRR 16.4 %'
     """
     if rates is None:
         return "False accepts rise and false rejects fall with the threshold"
-    return f"At the threshold: FAR {100 * rates[0]:.3g} %, FRR {100 * rates[1]:.3g} %"
+    return f"The recommended threshold has FAR {percent(rates[0])} and FRR {percent(rates[1])}"
 
 
-def threshold_label(threshold: float, metric: Metric) -> str:
-    """The threshold on its scales, rounded so that the printed value accepts no pair too many.
+def distances_title(rates: tuple[float, float] | None) -> str:
+    """What the threshold does to positives and to negatives.
 
     Examples
     --------
-    >>> threshold_label(0.8930715, "cosine")
-    'threshold: similarity 0.601212, distance 0.893071'
+    >>> distances_title((0.1, 0.16421))
+    'The threshold rejects 16.4 % of positive and accepts 10 % of negative pairs'
     """
-    distance = f"distance {round_down(threshold, TEXT_DIGITS):g}"
+    if rates is None:
+        return "Distances of positive and of negative pairs"
+    return (
+        f"The threshold rejects {percent(rates[1])} of positive and accepts {percent(rates[0])} of "
+        "negative pairs"
+    )
+
+
+def det_title(eer: float, between: tuple[float, float] | None) -> str:
+    """The equal error rate and its interval.
+
+    Examples
+    --------
+    >>> det_title(0.0579, (0.045, 0.073))
+    'Equal error rate 5.79 %, between 4.5 % and 7.3 %'
+    """
+    ends = "" if between is None else f", between {percent(between[0])} and {percent(between[1])}"
+    return f"Equal error rate {percent(eer)}{ends}"
+
+
+def roc_title(lowest: tuple[str, float] | None, auc: float) -> str:
+    """What is accepted at the lowest FAR, given by name with its FRR.
+
+    Examples
+    --------
+    >>> roc_title(("FAR 0.001", 0.6), 0.98)
+    'At FAR 0.1 % the model accepts 40 % of positive pairs'
+    """
+    if lowest is None:
+        return f"Area under the ROC curve {auc:.5f}"
+    far = percent(float(lowest[0].removeprefix("FAR ")))
+    return f"At FAR {far} the model accepts {percent(1 - lowest[1])} of positive pairs"
+
+
+def ranking_title(worst: str, utility: Floats) -> str:
+    """The worst class and the one in the middle.
+
+    Examples
+    --------
+    >>> ranking_title("china/07", np.array([0.53, 0.91, 0.95]))
+    'Worst class china/07 with utility 0.53, the middle one has 0.91'
+    """
+    return (
+        f"Worst class {worst} with utility {utility[0]:.2f}, the middle one has "
+        f"{np.median(utility):.2f}"
+    )
+
+
+def own_thresholds_title(lost: Floats | None) -> str:
+    """What thresholds of their own would give the classes.
+
+    Examples
+    --------
+    >>> own_thresholds_title(np.array([0.0, 0.02, 0.1]))
+    'Thresholds of their own would give classes 4.0 points on the average, at most 10.0'
+    """
+    if lost is None:
+        return "Own best thresholds of the classes"
+    return (
+        f"Thresholds of their own would give classes {100 * lost.mean():.1f} points on the "
+        f"average, at most {100 * lost.max():.1f}"
+    )
+
+
+def spread_title(rates: Sequence[tuple[str, Floats]]) -> str:
+    """What one class in twenty has at least, of each rate by its name.
+
+    Examples
+    --------
+    >>> spread_title([("FRR of classes", np.arange(21) / 100)])
+    'One class in twenty has FRR of 19 % or more'
+    """
+    if not rates:
+        return "FAR and FRR of classes"
+    ends = [(name.split()[0], float(np.percentile(rate, 95))) for name, rate in rates]
+    said = ", one ".join(f"{name} of {percent(end)} or more" for name, end in ends)
+    return f"One class in twenty has {said}"
+
+
+def short_threshold(threshold: float, metric: Metric) -> str:
+    """The threshold, rounded so that the printed value accepts no pair too many.
+
+    Examples
+    --------
+    >>> short_threshold(0.8930715, "cosine"), short_threshold(0.8930715, "l2")
+    ('similarity 0.601212', 'distance 0.893071')
+    """
     if metric == "l2":
-        return f"threshold: {distance}"
-    similarity = round_up(1.0 - 0.5 * threshold**2, TEXT_DIGITS)
-    return f"threshold: similarity {similarity:g}, {distance}"
+        return f"distance {round_down(threshold, TEXT_DIGITS):g}"
+    return f"similarity {round_up(1.0 - 0.5 * threshold**2, TEXT_DIGITS):g}"

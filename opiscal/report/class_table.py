@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from opiscal.data.embedding_set import Label
 from opiscal.measures.noise import mean_noise_by_class
-from opiscal.measures.operating_points import best_distance_by_class
+from opiscal.measures.operating_points import best_threshold_by_class
 from opiscal.measures.opis import Integration, mean_over_range, opis_by_class
 from opiscal.measures.rates import Floats, class_counts_at
 from opiscal.measures.utility import Utility, class_utility
@@ -33,8 +33,10 @@ class ClassTable:
         range; NaN below four rows.
     far, frr : float64 arrays or None
         At the recommended threshold; None where there is none.
-    best_threshold : float64 array
-        The distance of the class's own highest utility.
+    utility : float64 array or None
+        At the recommended threshold.
+    best_threshold, best_utility : float64 arrays
+        The distance of the class's own highest utility, and that utility.
     nearest_class : tuple
         The class whose mean row is nearest.
     """
@@ -48,7 +50,9 @@ class ClassTable:
     opis_share: Floats
     far: Floats | None
     frr: Floats | None
+    utility: Floats | None
     best_threshold: Floats
+    best_utility: Floats
     nearest_class: tuple[Label | None, ...]
 
     def columns(self) -> dict[str, Any]:
@@ -64,7 +68,9 @@ class ClassTable:
             "opis_share": self.opis_share,
             "far": nothing if self.far is None else self.far,
             "frr": nothing if self.frr is None else self.frr,
+            "utility": nothing if self.utility is None else self.utility,
             "best_threshold": np.array([round_down(float(d)) for d in self.best_threshold]),
+            "best_utility": self.best_utility,
             "nearest_class": list(self.nearest_class),
         }
 
@@ -78,12 +84,14 @@ def class_table(report: Report) -> ClassTable:
     curves = class_utility(counts, nodes, utility)
     share = opis_by_class(curves, weights)
     threshold = report.recommended_threshold.distance
-    far = frr = None
+    far = frr = at_threshold = None
     if threshold is not None:
         accepted = class_counts_at(counts, np.array([threshold]))
         far = accepted.negative[:, 0] / counts.negatives_of_class
         positives = counts.positives_of_class
         frr = (positives - accepted.positive[:, 0]) / positives
+        at_threshold = class_utility(counts, np.array([threshold]), utility)[:, 0]
+    best = best_threshold_by_class(counts, utility)
     # Where OPIS is 0 the shares are rounding.
     total = share.sum() if report.opis.value > 0 else 0.0
     return ClassTable(
@@ -98,6 +106,8 @@ def class_table(report: Report) -> ClassTable:
         opis_share=share / total if total > 0 else np.zeros(share.size),
         far=far,
         frr=frr,
-        best_threshold=best_distance_by_class(counts, utility),
+        utility=at_threshold,
+        best_threshold=best.distance,
+        best_utility=best.utility,
         nearest_class=report.nearest_class,
     )

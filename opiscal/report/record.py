@@ -3,7 +3,7 @@
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from opiscal.data.embedding_set import (
     ClassSizes,
@@ -19,6 +19,9 @@ from opiscal.pairs.counts import PairCounts
 from opiscal.report.plain import plain
 from opiscal.report.rounding import round_down, round_up
 from opiscal.report.settings import EvaluateConfig
+
+if TYPE_CHECKING:
+    from opiscal.report.displays.display import Display
 
 SCHEMA_VERSION = 1
 
@@ -356,6 +359,25 @@ class Report:
             confidence=confidence,
             force=force,
         )
+
+    def display(self, kind: str) -> "Display":
+        """Numbers of a figure, which ``.plot(ax=None)`` draws.
+
+        Parameters
+        ----------
+        kind : str
+            ``utility-curves``, ``rates``, ``distances``, ``distances-log``, ``det``, ``roc``,
+            ``class-ranking``, ``class-thresholds`` or ``spread``.
+
+        Raises
+        ------
+        UsageError
+            For another kind.
+        """
+        # It loads matplotlib.
+        from opiscal.report.displays.kinds import displays_of
+
+        return next(displays_of(self, (kind,)))
 
     def to_dict(self) -> dict[str, Any]:
         """The document of ``report.json``: plain values, similarities up and distances down."""

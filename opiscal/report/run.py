@@ -50,12 +50,13 @@ def write_run(report: Report, folder: Path, *, plots: bool = True) -> Path:
             "nearest_class": json.dumps(list(report.nearest_class)),
         }
         save_counts(report.counts, place / COUNTS_FILE, meta=meta)
-        write_table(class_table(report).columns(), place / CLASSES_FILE)
+        table = class_table(report)
+        write_table(table.columns(), place / CLASSES_FILE)
         if plots:
             # Heavy, and not needed for numbers.
             from opiscal.report.plots import write_plots
 
-            write_plots(report, place / PLOTS_FOLDER)
+            write_plots(report, place / PLOTS_FOLDER, table=table)
         text = json.dumps(report.to_dict(), indent=1, ensure_ascii=False, allow_nan=False)
         write_text(place / REPORT_FILE, text + "\n")
     return folder
