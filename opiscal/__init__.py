@@ -7,6 +7,7 @@ from opiscal.version import __version__
 if TYPE_CHECKING:
     from opiscal.data.side_arrays import Gallery
     from opiscal.evaluation import evaluate
+    from opiscal.gate.comparison import Comparison, compare_reports
     from opiscal.mining import hard_pairs
     from opiscal.report.hard_pairs import HardPairs
     from opiscal.report.record import Report
@@ -15,17 +16,21 @@ if TYPE_CHECKING:
 
 
 __all__ = [
+    "Comparison",
     "EvaluateConfig",
     "Gallery",
     "HardPairs",
     "Report",
     "__version__",
+    "compare_reports",
     "evaluate",
     "hard_pairs",
     "load",
 ]
 
 _HOMES = {
+    "Comparison": "opiscal.gate.comparison",
+    "compare_reports": "opiscal.gate.comparison",
     "evaluate": "opiscal.evaluation",
     "hard_pairs": "opiscal.mining",
     "Gallery": "opiscal.data.side_arrays",

@@ -6,7 +6,7 @@ import typer
 from typer.core import TyperGroup
 
 from opiscal import __version__
-from opiscal.cli import evaluate, hard_pairs, inspect, plot, simulate, threshold
+from opiscal.cli import compare, evaluate, hard_pairs, inspect, plot, simulate, threshold
 from opiscal.cli.console import (
     EXIT_INTERRUPTED,
     EXIT_USAGE,
@@ -51,6 +51,9 @@ app.command("plot", short_help="The pictures again: another format, size, style 
 )
 app.command("hard-pairs", short_help="The pairs, classes and labels that break a threshold.")(
     hard_pairs.hard_pairs
+)
+app.command("compare", short_help="Models side by side: which differences are more than chance.")(
+    compare.compare
 )
 app.command("simulate", short_help="Write a synthetic set whose true curves are known.")(
     simulate.simulate

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from opiscal.data.embedding_set import Label
@@ -25,9 +26,8 @@ class ClassChange:
         Mean utility over the calibration range of each run.
     change : float
     error : float or None
-        Standard error of the change, from the class's own rows in both runs, as if they were
-        independent: where the rows are the same it is too large, never too small. None below four
-        rows.
+        Standard error of the change, from the rows of both runs, as if they were independent: where
+        the rows are the same it is rather too large. None below four rows.
     beyond_noise : bool
         Whether the change is larger than noise alone makes that of any of the classes, with the
         confidence of the comparison.
@@ -48,7 +48,7 @@ class ClassChanges:
     Attributes
     ----------
     gained, lost : tuple of ClassChange
-        The largest change first; ties by label.
+        Those beyond noise first, and of these and of the others the largest change; ties by label.
     gained_beyond_noise, lost_beyond_noise : int
         Among all shared classes.
     """
@@ -66,7 +66,10 @@ def class_changes(
 
     With ``T`` shared classes a change is beyond noise where it is more than the normal quantile of
     ``1 - (1 - confidence) / 2 T`` times its standard error: with the confidence not one of them is
-    so by chance alone (Bonferroni).
+    so by chance alone (Bonferroni). The noise of single classes is itself estimated from few rows,
+    and by chance next to nothing in some of many: it is taken to be no less than that of a class
+    of its size and utility, ``k u (1 - u) / n`` with ``u`` the mean of both utilities and ``k`` so
+    that the noises of all classes have the same sum.
 
     Parameters
     ----------
@@ -86,7 +89,13 @@ def class_changes(
     other, more_noise = _over_range(candidate)
     first, second = one[both], other[place[both]]
     change = second - first
-    error = np.sqrt(np.maximum(noise[both], 0.0) + np.maximum(more_noise[place[both]], 0.0))
+    utility = 0.5 * (first + second)
+    error = np.sqrt(
+        _at_least_typical(noise[both], utility, baseline.counts.class_rows[both])
+        + _at_least_typical(
+            more_noise[place[both]], utility, candidate.counts.class_rows[place[both]]
+        )
+    )
     times = float(ndtri(1.0 - (1.0 - confidence) / (2.0 * both.size)))
     # Below four rows the error is not known, and no change is beyond it.
     beyond = np.abs(change) > times * np.nan_to_num(error, nan=np.inf)
@@ -105,14 +114,24 @@ def class_changes(
             for k in order
         )
 
-    falling = np.argsort(-change, kind="stable")
-    rising = np.argsort(change, kind="stable")
+    # Classes beyond noise first: `lexsort` goes by its last key.
+    falling = np.lexsort((-change, ~beyond))
+    rising = np.lexsort((change, ~beyond))
     return ClassChanges(
-        gained=changes([k for k in falling[:most].tolist() if change[k] > 0]),
-        lost=changes([k for k in rising[:most].tolist() if change[k] < 0]),
+        gained=changes([k for k in falling.tolist() if change[k] > 0][:most]),
+        lost=changes([k for k in rising.tolist() if change[k] < 0][:most]),
         gained_beyond_noise=int(np.count_nonzero(beyond & (change > 0))),
         lost_beyond_noise=int(np.count_nonzero(beyond & (change < 0))),
     )
+
+
+def _at_least_typical(noise: Floats, utility: Floats, rows: NDArray[np.int64]) -> Floats:
+    """Noise of classes, but no less than that of a class of as many rows and as much utility."""
+    shape = utility * (1.0 - utility) / rows
+    known = ~np.isnan(noise)
+    whole = float(shape[known].sum())
+    times = float(noise[known].sum()) / whole if whole > 0 else 0.0
+    return np.asarray(np.maximum(noise, max(times, 0.0) * shape))
 
 
 def _over_range(report: Report) -> tuple[Floats, Floats]:
