@@ -242,14 +242,13 @@ def _compared(
         confidence,
     )
     matched = drawn.replicates.matched
-    unshared = matched.only_first + matched.only_second
     transfer = None
     if distance is not None:
         source = f"recommended by {baseline.name}" if at is None else "given"
         transfer = threshold_transfer(drawn, distance, source, _LISTED)
     return Candidate(
         name=model.name,
-        pairing="unpaired" if not matched.shared else "partly paired" if unshared else "paired",
+        pairing=pairing_of(matched),
         shared_classes=matched.shared,
         only_in_baseline=matched.only_first,
         only_in_candidate=matched.only_second,
@@ -258,6 +257,13 @@ def _compared(
         threshold=transfer,
         classes=class_changes(baseline.report, model.report, matched, confidence, _LISTED),
     )
+
+
+def pairing_of(matched: SharedClasses) -> str:
+    """Whether the classes of two runs are drawn anew together; see `Candidate`."""
+    if not matched.shared:
+        return "unpaired"
+    return "partly paired" if matched.only_first or matched.only_second else "paired"
 
 
 def _with_target(far: tuple[float, ...], target: float | None) -> list[float]:
