@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
+from opiscal.errors import UsageError
 from opiscal.gate.mismatch import Mismatch
 from opiscal.gate.policy import Policy
 from opiscal.gate.rule_evidence import gather
@@ -51,6 +52,37 @@ class Gate:
 
 
 BUILT_IN = "built in"
+
+Inconclusive = Literal["fail", "pass"]
+"""What an inconclusive verdict is taken for."""
+
+
+def inconclusive_as(text: str | None) -> Inconclusive | None:
+    """Read ``fail`` or ``pass``; anything else is a `UsageError`."""
+    if text == "fail":
+        return "fail"
+    if text is None or text == "pass":
+        return None if text is None else "pass"
+    raise UsageError(f"inconclusive {text!r}: must be taken for fail or pass")
+
+
+def exit_code(
+    verdict: Verdict, inconclusive: Inconclusive | None = None, *, report_only: bool = False
+) -> int:
+    """0 for a verdict that passes, 1 for one that fails, 3 for one that is inconclusive.
+
+    Parameters
+    ----------
+    verdict : Verdict
+    inconclusive : "fail", "pass" or None
+        What an inconclusive verdict is taken for.
+    report_only : bool
+        0 for any verdict.
+    """
+    taken = verdict.verdict
+    if taken == "inconclusive" and inconclusive is not None:
+        taken = inconclusive
+    return 0 if report_only else {"pass": 0, "fail": 1, "inconclusive": 3}[taken]
 
 
 def gate_reports(

@@ -22,10 +22,10 @@ be taken for compliant by that very rule, which happens with a probability of at
 only make more candidates inconclusive. Advisory rules are judged each by itself and change nothing.
 
 **The margin** that ``auto`` means is 10 % of the baseline's number (of the limit, for ``max`` and
-``min``), and at least the *noise*: the stretch from the 7.5 % bound to the upper bound at the
-stated confidence, of what is judged: some three standard errors. A candidate as good as its
-baseline then passes a rule with a probability of 92.5 % or more, and four required rules, which the
-built-in policy has, with one of at least 70 %; one that is worse by twice the margin is six
+``min``), and at least the *noise*: the stretch from the lower bound at 95 % to the upper bound
+at the stated confidence, of what is judged: some 3.3 standard errors. A candidate as good as its
+baseline then passes a rule with a probability of 95 % or more, and four required rules, which the
+built-in policy has, with one of at least 80 %; one that is worse by twice the margin is six
 standard errors away, and fails. Two draws of the baseline itself would differ by the root of 2 of
 its own noise: the margin is never more because of the noise of a candidate. Half the width of the
 baseline's own interval would not do in place of the noise: what makes it wide is mostly which
@@ -51,7 +51,7 @@ from opiscal.measures.confidence_curve import LEAST_P, ConfidenceCurve
 
 Outcome = Literal["pass", "fail", "inconclusive"]
 
-POWER = 0.925
+POWER = 0.95
 """How often a candidate as good as its baseline passes a rule whose margin is the noise."""
 
 USUAL_MARGIN = 0.1
