@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 RUN := opiscal-run
 
-.PHONY: demo test lint types layers tests bench bench-sampled coverage sample-data clean
+.PHONY: demo test lint types layers tests bench bench-sampled coverage sample-data pictures clean
 
 # The tool itself, without what its developers need.
 $(VENV)/installed: pyproject.toml
@@ -41,6 +41,7 @@ bench: $(VENV)/installed-dev
 	$(BIN)/python benchmarks/intervals.py
 	$(BIN)/python benchmarks/command.py
 	$(BIN)/python benchmarks/hard_pairs.py
+	$(BIN)/python benchmarks/figures.py
 
 # Sampled pairs against every pair, up to a million rows: half an hour.
 bench-sampled: $(VENV)/installed-dev
@@ -54,6 +55,12 @@ coverage: $(VENV)/installed-dev
 
 sample-data: $(VENV)/installed-dev
 	$(BIN)/python sample_data/make.py
+
+# The pictures of the README.
+pictures: $(VENV)/installed
+	$(BIN)/opiscal evaluate sample_data/places.parquet -o $(RUN) --quiet
+	$(BIN)/opiscal plot $(RUN) --format png -o docs/pictures \
+		--kind utility-curves --kind rates --kind spread --kind class-thresholds
 
 clean:
 	rm -rf $(VENV) $(RUN) build *.egg-info .mypy_cache .ruff_cache .pytest_cache

@@ -4,6 +4,7 @@ import itertools
 import json
 import math
 import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -275,20 +276,26 @@ def test_the_command_shows_promised_and_achieved_rates(cli: Cli, tmp_path: Path)
     document = json.loads((tmp_path / "opiscal-run" / "report.json").read_text())
     assert document["settings"]["splits"] == 2
     lines = answer.out.splitlines()
-    head = next(k for k, line in enumerate(lines) if line.startswith("chosen on half of the"))
+    head = next(k for k, line in enumerate(lines) if line.startswith("chosen on half"))
     assert lines[head].split()[-4:] == ["FAR", "achieved", "FRR", "achieved"]
+    assert lines[head - 1].endswith("2 splits, both ways")
     assert {(r["split"], r["half"]) for r in document["split"]} == set(
         itertools.product((1, 2), (1, 2))
     )
-    for line, rate in zip(lines[head + 1 :], document["split"], strict=False):
-        assert line.startswith(f"split {rate['split']}, half {rate['half']}: {rate['criterion']}")
-        shown = [float(number) for number in line.split()[-4:]]
-        values = [
-            rate[name] for name in ("far_promised", "far_achieved", "frr_promised", "frr_achieved")
-        ]
+    # A row for each threshold: what was promised in the mean, and all that was achieved.
+    thresholds = list(dict.fromkeys((r["criterion"], r["target"]) for r in document["split"]))
+    for line, threshold in zip(lines[head + 1 :], thresholds, strict=False):
+        rates = [r for r in document["split"] if (r["criterion"], r["target"]) == threshold]
+        assert len(rates) == 4
+        shown = [float(number) for number in re.findall(r"\d\S*", line)[-6:]]
+        values = []
+        for name in ("far", "frr"):
+            achieved = [r[f"{name}_achieved"] for r in rates]
+            promised = [r[f"{name}_promised"] for r in rates]
+            values += [sum(promised) / 4, min(achieved), max(achieved)]
         assert shown == pytest.approx(values, rel=5e-3)
         assert all(map(math.isfinite, shown))
-    assert lines[head + 1 + len(document["split"])] == ""
+    assert lines[head + 1 + len(thresholds)] == ""
     # Three where it is not said, none where it is not asked for.
     answer = cli("evaluate", DIGITS400, "--no-plots", "--quiet", "--split", "--json")
     assert {rate["split"] for rate in answer.document["split"]} == {1, 2, 3}

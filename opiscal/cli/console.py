@@ -6,11 +6,14 @@ import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from opiscal.errors import InconclusiveError, InputError, OpiscalError
+
+if TYPE_CHECKING:
+    from opiscal.report.layout import Screen
 
 # typer brings its own copy of click: its errors are known by the classes that it exports.
 ClickException: type[Exception] = next(
@@ -124,6 +127,13 @@ def terminal_width() -> int:
     except (OSError, ValueError):
         return _DEFAULT_WIDTH
     return width if width >= _LEAST_WIDTH else _DEFAULT_WIDTH
+
+
+def screen() -> "Screen":
+    """What stdout shows: the columns of the terminal, and the characters of its encoding."""
+    from opiscal.report.layout import Screen
+
+    return Screen(terminal_width(), _encoding())
 
 
 @contextmanager

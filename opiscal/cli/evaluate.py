@@ -14,7 +14,7 @@ from opiscal.cli.console import (
     print_lines,
     progress_bar,
     say,
-    terminal_width,
+    screen,
 )
 
 
@@ -72,7 +72,9 @@ def evaluate(
     nprobe: options.Nprobe = None,
     ef_search: options.EfSearch = None,
     save_index: options.SaveIndex = None,
-    no_plots: Annotated[bool, typer.Option("--no-plots", help="Draw no figures.")] = False,
+    no_plots: Annotated[
+        bool, typer.Option("--no-plots", help="Draw no figures and write no page.")
+    ] = False,
     no_retrieval: Annotated[
         bool, typer.Option("--no-retrieval", help="Do not work out Recall@k.")
     ] = False,
@@ -85,8 +87,8 @@ def evaluate(
 ) -> None:
     """Count the pairs of DATA and say which threshold to ship, and for whom it fails.
 
-    Writes a run folder that every other command reads: report.json, classes.parquet, pairs.npz and
-    plots/.
+    Writes a run folder that every other command reads: report.json, classes.parquet, pairs.npz,
+    plots/ and report.html, the page to send to a colleague.
 
     Example: opiscal evaluate embeddings.parquet -o run
     """
@@ -95,7 +97,7 @@ def evaluate(
         from opiscal.errors import UsageError
         from opiscal.report.run_folder import check_run_place
         from opiscal.report.settings import EvaluateConfig
-        from opiscal.report.summary import elapsed_line, summary_lines
+        from opiscal.report.summary.story import elapsed_line, summary_lines
 
         if splits is not None and not split:
             raise UsageError(f"--splits {splits}: no split was asked for; give --split too")
@@ -152,4 +154,4 @@ def evaluate(
         if json_:
             print_json(report.to_dict())
         else:
-            print_lines(summary_lines(report, out, terminal_width()))
+            print_lines(summary_lines(report, out, screen()))

@@ -96,7 +96,7 @@ def threshold(
         from opiscal.report.artifact import threshold_artifact, write_artifact
         from opiscal.report.record import point_to_dict
         from opiscal.report.settings import EvaluateConfig
-        from opiscal.report.summary import point_lines
+        from opiscal.report.summary.point import point_lines
 
         if sum((far is not None, frr is not None, eer, utility, at is not None)) != 1:
             raise UsageError(

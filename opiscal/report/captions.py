@@ -7,18 +7,8 @@ import numpy as np
 from opiscal.data.embedding_set import Label, Metric
 from opiscal.measures.rates import Floats
 from opiscal.report.layout import clean, cut
+from opiscal.report.percents import percent
 from opiscal.report.rounding import TEXT_DIGITS, round_down, round_up
-
-
-def percent(rate: float) -> str:
-    """A rate in per cent, three digits.
-
-    Examples
-    --------
-    >>> percent(0.16421), percent(1e-5), percent(0.0), percent(1.0)
-    ('16.4 %', '0.001 %', '0 %', '100 %')
-    """
-    return f"{float(f'{100 * rate:.3g}'):.15g} %" if rate >= 1e-6 else f"{100 * rate:.3g} %"
 
 
 def label_text(label: Label | None, room: int) -> str:
@@ -27,36 +17,9 @@ def label_text(label: Label | None, room: int) -> str:
     Examples
     --------
     >>> label_text("a" * 30, 12)
-    'aaaaaaaaa...'
+    'aaaaa...aaaa'
     """
     return cut(clean(label), room).rstrip()
-
-
-def points_lost(mean_utility: Floats, worst: Sequence[int]) -> float:
-    """Mean utility of the other classes less that of the worst ones, times 100.
-
-    Examples
-    --------
-    >>> round(points_lost(np.array([0.2, 0.8, 0.6]), [0]), 6)
-    50.0
-    """
-    bad = np.zeros(mean_utility.size, dtype=bool)
-    bad[list(worst)] = True
-    return float(100 * (mean_utility[~bad].mean() - mean_utility[bad].mean()))
-
-
-def utility_title(lost: float, worst: int, classes: int) -> str:
-    """By how much the worst classes lie below the others.
-
-    Examples
-    --------
-    >>> utility_title(26.63, 15, 150)
-    'One threshold costs the worst 15 of 150 classes 26.6 points of utility'
-    """
-    return (
-        f"One threshold costs the worst {worst:,} of {classes:,} classes {lost:.1f} points of "
-        "utility"
-    )
 
 
 def rates_title(rates: tuple[float, float] | None) -> str:
@@ -65,7 +28,7 @@ def rates_title(rates: tuple[float, float] | None) -> str:
     Examples
     --------
     >>> rates_title((0.1, 0.16421))
-    'The recommended threshold has FAR 10 % and FRR 16.4 %'
+    'The recommended threshold has FAR 10\\xa0% and FRR 16.4\\xa0%'
     """
     if rates is None:
         return "False accepts rise and false rejects fall with the threshold"
@@ -78,7 +41,7 @@ def distances_title(rates: tuple[float, float] | None) -> str:
     Examples
     --------
     >>> distances_title((0.1, 0.16421))
-    'The threshold rejects 16.4 % of positive and accepts 10 % of negative pairs'
+    'The threshold rejects 16.4\\xa0% of positive and accepts 10\\xa0% of negative pairs'
     """
     if rates is None:
         return "Distances of positive and of negative pairs"
@@ -94,7 +57,7 @@ def det_title(eer: float, between: tuple[float, float] | None) -> str:
     Examples
     --------
     >>> det_title(0.0579, (0.045, 0.073))
-    'Equal error rate 5.79 %, between 4.5 % and 7.3 %'
+    'Equal error rate 5.79\\xa0%, between 4.5\\xa0% and 7.3\\xa0%'
     """
     ends = "" if between is None else f", between {percent(between[0])} and {percent(between[1])}"
     return f"Equal error rate {percent(eer)}{ends}"
@@ -106,7 +69,7 @@ def roc_title(lowest: tuple[str, float] | None, auc: float) -> str:
     Examples
     --------
     >>> roc_title(("FAR 0.001", 0.6), 0.98)
-    'At FAR 0.1 % the model accepts 40 % of positive pairs'
+    'At FAR 0.1\\xa0% the model accepts 40\\xa0% of positive pairs'
     """
     if lowest is None:
         return f"Area under the ROC curve {auc:.5f}"
@@ -150,7 +113,7 @@ def spread_title(rates: Sequence[tuple[str, Floats]]) -> str:
     Examples
     --------
     >>> spread_title([("FRR of classes", np.arange(21) / 100)])
-    'One class in twenty has FRR of 19 % or more'
+    'One class in twenty has FRR of 19\\xa0% or more'
     """
     if not rates:
         return "FAR and FRR of classes"

@@ -9,7 +9,7 @@ from opiscal.pairs.cost import Cost
 from opiscal.pairs.pair_settings import PairSettings
 from opiscal.pairs.plan import PairPlan, plan_pairs
 from opiscal.report.layout import clean, cut, fit
-from opiscal.report.summary import span
+from opiscal.report.number_text import span_text
 
 _NAME = 14
 _LABEL = 24
@@ -49,7 +49,7 @@ def _inspection_lines(profile: DataProfile, cost: Cost) -> list[str]:
     lines = [
         f"rows          {profile.rows_read:,} read, {profile.rows_used:,} used",
         f"dimensions    {profile.dimensions:,}",
-        f"classes       {profile.classes:,}, of {span(size.min, size.max)} rows (median "
+        f"classes       {profile.classes:,}, of {span_text(size.min, size.max)} rows (median "
         f"{size.median:g}); {profile.classes_scored:,} of two rows or more are scored, "
         f"{profile.classes_singleton:,} are single rows",
     ]
@@ -126,7 +126,7 @@ def simulation_lines(result: SimulationResult) -> list[str]:
     config = result.config
     return [
         f"{config.rows:,} rows of {config.dimensions} dimensions in {config.classes:,} classes of "
-        f"{span(result.smallest_class, result.largest_class)} rows: {clean(str(result.path))}",
+        f"{span_text(result.smallest_class, result.largest_class)} rows: {clean(str(result.path))}",
         f"true curves: {clean(str(result.truth_path))}",
         f"true OPIS over FAR 0.01 to 0.1: {result.population.opis:.6f} of the population, "
         f"{result.drawn.opis:.6f} of the drawn classes",

@@ -13,6 +13,9 @@ from opiscal.report.record import Data, Notice
 from opiscal.report.settings import EvaluateConfig
 from opiscal.report.split import FEWEST_CLASSES
 
+FEW_CLASSES = 10
+"""Scored classes below which there is the warning ``few_classes``."""
+
 
 def range_notices(found: CalibrationRange, curve: RateCurve) -> list[Notice]:
     """What is doubtful about the calibration range."""
@@ -71,8 +74,7 @@ def data_notices(data: Data) -> list[Notice]:
     ]
     if data.sample is not None:
         notices.append(_sampled(data, data.sample))
-    few = data.classes_scored < 10
-    if few:
+    if data.classes_scored < FEW_CLASSES:
         notices.append(
             Notice(
                 "few_classes",

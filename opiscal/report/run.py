@@ -12,6 +12,7 @@ from opiscal.report.record import SCHEMA_VERSION, Report
 from opiscal.report.run_folder import (
     CLASSES_FILE,
     COUNTS_FILE,
+    PAGE_FILE,
     PLOTS_FOLDER,
     REPORT_FILE,
     is_run,
@@ -29,7 +30,7 @@ def write_run(report: Report, folder: Path, *, plots: bool = True) -> Path:
     report : Report
     folder : Path
     plots : bool
-        Whether figures are drawn.
+        Whether figures are drawn, and the page with them is written.
 
     Returns
     -------
@@ -54,9 +55,11 @@ def write_run(report: Report, folder: Path, *, plots: bool = True) -> Path:
         write_table(table.columns(), place / CLASSES_FILE)
         if plots:
             # Heavy, and not needed for numbers.
+            from opiscal.report.page.page import report_page
             from opiscal.report.plots import write_plots
 
-            write_plots(report, place / PLOTS_FOLDER, table=table)
+            figures = write_plots(report, place / PLOTS_FOLDER, table=table)
+            write_text(place / PAGE_FILE, report_page(report, figures, table))
         text = json.dumps(report.to_dict(), indent=1, ensure_ascii=False, allow_nan=False)
         write_text(place / REPORT_FILE, text + "\n")
     return folder

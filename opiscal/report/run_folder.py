@@ -19,6 +19,7 @@ REPORT_FILE = "report.json"
 COUNTS_FILE = "pairs.npz"
 CLASSES_FILE = "classes.parquet"
 PLOTS_FOLDER = "plots"
+PAGE_FILE = "report.html"
 
 # Errors of the input or of the terminal, not of the folder that is written.
 _ELSEWHERE = (ConnectionError, TimeoutError)

@@ -103,7 +103,7 @@ def set_title(ax: Axes, title: str) -> None:
     room = 0.8 * width_of(ax) / (_LETTER * size)
     lines = [
         line
-        for part in title.replace(" %", "\N{NO-BREAK SPACE}%").split("\n")
+        for part in title.split("\n")
         for line in textwrap.wrap(part, max(16, int(room)), break_long_words=True)
     ]
     ax.set_title(

@@ -8,10 +8,11 @@ from matplotlib.axes import Axes
 
 from opiscal.measures.rates import Floats
 from opiscal.pairs.counts import Estimates, PairCounts
-from opiscal.report.captions import distances_title, percent
+from opiscal.report.captions import distances_title
 from opiscal.report.displays.display import Display, legend_below, tidy
 from opiscal.report.displays.distance_axis import DistanceMarks, draw_marks, label_distance
 from opiscal.report.displays.look import Look
+from opiscal.report.percents import percent
 from opiscal.report.record import Report
 
 _BINS = 80
@@ -65,10 +66,14 @@ class DistancesDisplay(Display):
 
     @classmethod
     def _ends(cls, counts: PairCounts, marks: DistanceMarks) -> tuple[float, float]:
-        """Where nearly all pairs of either kind lie; on a logarithmic scale where any do."""
+        """Where nearly all pairs of either kind lie; on a logarithmic scale where any do.
+
+        But for the farthest: the last edge is far beyond the others, and nothing is known between.
+        """
         shares = _NEARLY_ALL if cls.scale == "linear" else (0.0, 1.0)
+        last = max(counts.distance.size - 2, 0)
         at = [
-            counts.distance[min(np.searchsorted(pairs, share * pairs[-1]), pairs.size - 1)]
+            counts.distance[min(int(np.searchsorted(pairs, share * pairs[-1])), last)]
             for pairs in (counts.pool_positive, counts.pool_negative)
             for share in shares
         ]
@@ -77,8 +82,7 @@ class DistancesDisplay(Display):
         least = max(1e-6, 1e-3 * abs(high))
         if high - low < least:
             low, high = low - least, high + least
-        margin = 0.02 * (high - low)
-        return max(low - margin, 0.0), high + margin
+        return max(low - 0.02 * (high - low), 0.0), high
 
     @property
     def title(self) -> str:

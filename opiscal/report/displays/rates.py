@@ -9,12 +9,13 @@ from matplotlib.axes import Axes
 from opiscal.measures.rate_intervals import RateIntervals, rate_intervals
 from opiscal.measures.rates import Floats, class_counts_at, rate_curve
 from opiscal.pairs.counts import PairCounts
-from opiscal.report.captions import percent, rates_title
+from opiscal.report.captions import rates_title
 from opiscal.report.displays.display import Display, legend_below, tidy, width_of
 from opiscal.report.displays.distance_axis import DistanceMarks, draw_marks, label_distance
 from opiscal.report.displays.look import Look, paper
 from opiscal.report.displays.shown_edges import shown_edges
 from opiscal.report.displays.ticks import label_rates
+from opiscal.report.percents import percent
 from opiscal.report.record import Report
 from opiscal.report.visible_range import LOWEST_RATE, rate_limits
 

@@ -9,11 +9,12 @@ from matplotlib.ticker import NullFormatter
 
 from opiscal.measures.groups import pool_counts_at
 from opiscal.measures.rates import Floats
-from opiscal.report.captions import label_text, percent, spread_title
+from opiscal.report.captions import label_text, spread_title
 from opiscal.report.class_table import ClassTable, class_table
 from opiscal.report.displays.display import Display, legend_below, tidy
 from opiscal.report.displays.look import Look, Pen, ink
 from opiscal.report.displays.ticks import label_rates
+from opiscal.report.percents import percent
 from opiscal.report.record import Report
 
 MOST_DOTS = 300

@@ -13,7 +13,7 @@ from matplotlib.ticker import (
 )
 from numpy.typing import ArrayLike
 
-from opiscal.report.captions import percent
+from opiscal.report.percents import percent
 
 
 def apart(positions: ArrayLike, least: float) -> list[int]:

@@ -11,12 +11,13 @@ from scipy.special import ndtri
 
 from opiscal.measures.rate_intervals import RateIntervals, rate_intervals
 from opiscal.measures.rates import Floats, rate_curve
-from opiscal.report.captions import det_title, percent, roc_title
+from opiscal.report.captions import det_title, roc_title
 from opiscal.report.displays.display import Display, legend_below, tidy
 from opiscal.report.displays.look import Look, ink, palette, paper
 from opiscal.report.displays.rates import operating_points
 from opiscal.report.displays.shown_edges import shown_edges
 from opiscal.report.displays.ticks import apart, fix_ticks, label_rates
+from opiscal.report.percents import percent
 from opiscal.report.record import Report
 
 _LOWEST = 1e-6

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from opiscal.measures.rates import Floats
 from opiscal.measures.utility import Utility, UtilityKind, class_utility
-from opiscal.report.captions import points_lost, utility_title
+from opiscal.report.advice import find_advice
 from opiscal.report.class_table import ClassTable, class_table
 from opiscal.report.displays.display import Display, legend_below, tidy
 from opiscal.report.displays.distance_axis import (
@@ -39,6 +39,8 @@ class UtilityCurvesDisplay(Display):
     utility : float64 array of shape (T, K), in [0, 1]
     worst : int64 array of shape (m,)
         Places of the worst classes, those of eps-OPIS.
+    verdict : str
+        What one threshold costs the worst classes, or that no difference is shown.
     points_lost : float
         Mean utility over the range of the other classes less that of the worst, times 100.
     marks : DistanceMarks
@@ -49,6 +51,7 @@ class UtilityCurvesDisplay(Display):
     distance: Floats
     utility: Floats
     worst: NDArray[np.int64]
+    verdict: str
     points_lost: float
     marks: DistanceMarks
     utility_kind: UtilityKind
@@ -68,12 +71,14 @@ class UtilityCurvesDisplay(Display):
         how = Utility(report.settings.utility, report.settings.c)
         distance = curve_thresholds(report.counts, *marks.range, marks.threshold)
         named = set(report.epsilon_opis.worst_classes)
-        worst = [place for place, label in enumerate(table.label) if label in named]
+        bad = np.array([label in named for label in table.label])
+        lost = table.mean_utility[~bad].mean() - table.mean_utility[bad].mean()
         return cls(
             distance=distance,
             utility=class_utility(report.counts, distance, how),
-            worst=np.array(worst, dtype=np.int64),
-            points_lost=points_lost(table.mean_utility, worst),
+            worst=np.flatnonzero(bad),
+            verdict=find_advice(report, table).verdict,
+            points_lost=100 * float(lost),
             marks=marks,
             utility_kind=how.kind,
         )
@@ -92,8 +97,8 @@ class UtilityCurvesDisplay(Display):
 
     @property
     def title(self) -> str:
-        """By how much the worst classes lie below the others."""
-        return utility_title(self.points_lost, self.worst.size, len(self.utility))
+        """What one threshold costs the worst classes."""
+        return self.verdict
 
     @property
     def headline(self) -> tuple[str, str]:

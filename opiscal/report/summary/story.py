@@ -1,0 +1,61 @@
+"""The summary of a report as lines of text, from what was counted to what to do about it."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from opiscal.report.advice import advice
+from opiscal.report.class_table import class_table
+from opiscal.report.layout import Screen, fit
+from opiscal.report.record import Report
+from opiscal.report.summary.classes import class_lines
+from opiscal.report.summary.consistency import opis_lines, threshold_lines
+from opiscal.report.summary.data import data_lines
+from opiscal.report.summary.rates import (
+    accuracy_lines,
+    identification_lines,
+    operating_lines,
+    split_lines,
+)
+
+
+def summary_lines(report: Report, run: Path, screen: Screen | None = None) -> list[str]:
+    """What a person wants to know first; no line is wider than the screen, nor than 100 cells.
+
+    The last one, ``run: PATH``, is where the path makes it so: a broken path could not be copied.
+
+    Parameters
+    ----------
+    report : Report
+    run : Path
+        The folder that holds the run.
+    screen : Screen, optional
+        80 cells of UTF-8 by default.
+    """
+    screen = Screen() if screen is None else screen
+    table = class_table(report)
+    sections = (
+        data_lines(report, screen),
+        opis_lines(report, screen),
+        threshold_lines(report, screen),
+        operating_lines(report, screen),
+        identification_lines(report, screen),
+        accuracy_lines(report, screen),
+        split_lines(report, screen),
+        class_lines(report, table, screen),
+        fit(screen.shown(advice(report, table)), screen.room, hang=""),
+    )
+    return [*_apart(sections), f"run: {screen.shown(str(run))}"]
+
+
+def _apart(sections: Iterable[list[str]]) -> list[str]:
+    """All lines, with an empty one between sections that have any."""
+    lines: list[str] = []
+    for section in sections:
+        lines += ["", *section] if lines and section else section
+    return lines
+
+
+def elapsed_line(report: Report) -> str:
+    """How long each stage took."""
+    stages = report.provenance.elapsed_s
+    return ", ".join(f"{name.replace('_', ' ')} {took:.2f} s" for name, took in stages.items())
