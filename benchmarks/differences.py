@@ -55,7 +55,7 @@ FIGURES: dict[str, Figure] = {
 # Of the second model: how much tighter its classes are, how much less they differ, how far its
 # centres are moved, and the share of classes whose concentration has nothing to do with the first.
 TIGHTER, LESS, MOVED, OTHERS = 1.1, 0.8, 0.3, 0.2
-CELLS = ((50, 20), (100, 20), (300, 10))
+CELLS = ((20, 20), (50, 20), (100, 20), (300, 10))
 PAIRS = (
     ("omniglot_baseline_s0", "omniglot_tcm_s0"),
     ("omniglot_supcon_baseline_s0", "omniglot_supcon_tcm_s0"),

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -24,10 +25,11 @@ from opiscal.measures.opis import Integration, epsilon_opis, mean_over_range, op
 from opiscal.measures.rate_intervals import rate_intervals
 from opiscal.measures.rate_variance import rate_variance
 from opiscal.measures.rates import rate_curve
-from opiscal.measures.replicate_curves import replicate_curves
-from opiscal.measures.replicate_ends import accelerated_ends, spread_ends
+from opiscal.measures.replicate_curves import class_columns
+from opiscal.measures.replicate_ends import AcceleratedEnds, ClassMoves
 from opiscal.measures.resampling import resampled_intervals
 from opiscal.measures.resampling_nodes import MovingEnds, place_nodes
+from opiscal.measures.spread_ends import SpreadEnds
 from opiscal.measures.threshold_interval import threshold_interval
 from opiscal.measures.utility import Utility, class_utility
 from opiscal.measures.utility_bias import utility_bias
@@ -87,9 +89,24 @@ def replicates_of(counts, pool="pairs", choice=None, noise=None, number=2000):
         counts.class_distance, rates[0].rate, rates[1].rate, calibration,
         MovingEnds(rates[0].rate, spread, 0.01, 0.1),
     )  # fmt: skip
-    return rates, nodes, replicate_curves(
-        counts, rates, Utility(), nodes, choice or EpsilonChoice(), noise, number, 3
-    )  # fmt: skip
+    columns = class_columns(counts, rates, Utility(), nodes, choice or EpsilonChoice(), noise)
+    sums = weighted_sums(columns.gram(), number, 3)
+    return (
+        rates,
+        nodes,
+        SimpleNamespace(
+            distance=columns.distance, replicates=columns.moved(sums.shift), base=columns.base()
+        ),
+    )
+
+
+def accelerated_ends(values, value, sums, pivots, share, largest_skew=0.15):
+    moves = ClassMoves.of(values, sums, pivots)
+    return AcceleratedEnds.of(values, value, moves, largest_skew).at(share)
+
+
+def spread_ends(values, value, plain, sums, pivots, share):
+    return SpreadEnds.of(values, value, plain, ClassMoves.of(values, sums, pivots)).at(share)
 
 
 @pytest.mark.parametrize("pool", ["pairs", "classes"])

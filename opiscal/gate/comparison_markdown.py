@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from opiscal.gate.comparison import Candidate, Comparison
-from opiscal.gate.comparison_lines import (
+from opiscal.gate.comparison_cells import (
     change_cells,
     difference_cells,
     mismatch_text,

@@ -6,6 +6,7 @@ from typing import Literal, Protocol
 
 from opiscal.gate.figures import Better, ComparedFigure, point_at_far
 from opiscal.measures.confidence_curve import ConfidenceCurve
+from opiscal.measures.corrected_opis import FEWEST_CLASSES
 from opiscal.measures.paired_replicates import PairedReplicates
 from opiscal.measures.rate_confidence import ApartFigure, few_errors, rate_confidence
 from opiscal.measures.replicate_parts import ReplicateParts
@@ -14,6 +15,9 @@ from opiscal.report.record import Report
 
 Verdict = Literal["better", "worse", "moved", "not distinguishable"]
 Interval = tuple[float, float]
+
+# Variances over classes.
+_SPREADS = ("opis.value", "opis.corrected", "epsilon_opis.value")
 
 
 class Evidence(Protocol):
@@ -139,6 +143,10 @@ class Drawn:
             reason = "what each class adds to it is not kept in a run"
             if figure.better is None:
                 reason = "recommended by two criteria"
+            return _without(missing, reason, difference=values[1] - values[0])
+        few = min(report.counts.classes for report in (self.baseline, self.candidate))
+        if figure.metric in _SPREADS and few < FEWEST_CLASSES:
+            reason = f"{few} classes are too few for an interval, {FEWEST_CLASSES} are needed"
             return _without(missing, reason, difference=values[1] - values[0])
         return self._judged(figure, found[0], (values[0], values[1]), self._places(figure))
 

@@ -15,10 +15,10 @@ from opiscal.measures.replicate_ends import (
     ClassMoves,
     Ends,
     PlainEnds,
-    SpreadEnds,
 )
 from opiscal.measures.replicate_parts import ReplicateParts
 from opiscal.measures.replicate_readings import Figure
+from opiscal.measures.spread_ends import SpreadEnds
 
 # Figures whose replicates do not have the skewness of the classes in them.
 _SKEWED = ("mean_utility", "epsilon_opis")

@@ -59,6 +59,7 @@ from opiscal.measures.replicate_readings import Figure
 Draw = Literal["together", "apart"]
 
 # Differences of these have the skewness of the classes; the others are those of log odds.
+_SPREADS = ("opis", "corrected_opis", "epsilon_opis")
 _SKEWED = ("mean_utility", "epsilon_opis", "opis", "corrected_opis", "utility_at")
 
 
@@ -124,6 +125,8 @@ class PairedFigure:
     moves : pair of ClassMoves
     known : ConfidenceCurve
         Of the first by itself.
+    classes : int
+        Of the run that has fewer.
     """
 
     name: str
@@ -133,12 +136,13 @@ class PairedFigure:
     bias: tuple[float, float]
     moves: tuple[ClassMoves, ClassMoves]
     known: ConfidenceCurve
+    classes: int
 
     def difference(self, times: float = 1.0) -> ConfidenceCurve:
         """What is known of ``second - times * first``, at all levels.
 
         With `times` above 1 the question is that of a relative increase: it is larger than 10 %
-        where ``second - 1.1 * first`` is above 0. The ends are those of `accelerated_ends`, with
+        where ``second - 1.1 * first`` is above 0. The ends are those of `AcceleratedEnds`, with
         the skewness of what each class moves the difference by; of thresholds of highest utility
         they are the plain quantiles.
         """
@@ -152,7 +156,8 @@ class PairedFigure:
         if self.name not in JUMPING:
             skew = LARGEST_SKEW if self.name in _SKEWED else 0.0
             moves = self.moves[1].less(self.moves[0], times)
-            ends = AcceleratedEnds.of(replicates, base, moves, skew)
+            few = self.classes if self.name in _SPREADS else np.inf
+            ends = AcceleratedEnds.of(replicates, base, moves, skew, few)
         return ConfidenceCurve.of_ends(base, ends.at).moved(value, shift)
 
     def relative_interval(self, confidence: float) -> tuple[float, float] | None:
@@ -191,6 +196,7 @@ class PairedReplicates:
             bias=(one, other),
             moves=(self.first.moves(figure), self.second.moves(figure)),
             known=self.first.curve(figure, first),
+            classes=min(self.matched.first.size, self.matched.second.size),
         )
 
 

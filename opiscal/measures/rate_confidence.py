@@ -13,7 +13,7 @@ from opiscal.measures.rates import Floats, RateCurve
 from opiscal.measures.relative_increase import relative_interval
 
 # The ends of Wilson intervals run so smoothly with the level that some tell of all.
-_EVERY = 5
+_EVERY = 8
 
 
 def rate_confidence(

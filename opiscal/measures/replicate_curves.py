@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 
 from opiscal.measures.class_curves import ClassCurves, EpsilonChoice, UtilityNoise
 from opiscal.measures.class_influence import Rate, class_rates
-from opiscal.measures.class_weights import WeightedSums, weighted_sums
 from opiscal.measures.rate_variance import RateVariance
 from opiscal.measures.rates import Floats
 from opiscal.measures.resampling_nodes import Nodes
@@ -44,86 +43,6 @@ class Curves:
     spread: Floats
     corrected: Floats | None
     gap: Floats
-
-
-@dataclass(frozen=True, slots=True)
-class ReplicateCurves:
-    """Replicates of all curves, and the curves of the classes as they are.
-
-    Attributes
-    ----------
-    distance : float64 array of shape (J,)
-        The nodes: class edges.
-    window : slice
-        Nodes about the calibration range.
-    replicates, base : Curves
-        `base` is the one replicate in which every weight is 1.
-    sums : WeightedSums
-    pivots : float32 array of shape (T, R)
-        What each class adds to the pivot columns of `sums`.
-    """
-
-    distance: Floats
-    window: slice
-    replicates: Curves
-    base: Curves
-    sums: WeightedSums
-    pivots: NDArray[np.float32]
-
-
-def replicate_curves(
-    counts: PairCounts,
-    rates: tuple[RateVariance, RateVariance],
-    utility: Utility,
-    nodes: Nodes,
-    choice: EpsilonChoice,
-    noise: UtilityNoise | None,
-    replicates: int,
-    seed: int,
-) -> ReplicateCurves:
-    r"""Replicate the curves with class weights of mean 1, two-way to first order.
-
-    A class weighs as often as it is drawn, in its own row and in all the others:
-
-    .. math:: FAR^*(d) = p + k \sum_i (w_i - 1) (A_i - p M_i) / M, \qquad
-              k^2 = V \big/ \tfrac{1}{M^2} \sum_i (A_i - p M_i)^2
-
-    which is, to first order, the accepted pairs ``A + k sum (w_i - 1) A_i`` over the pairs
-    ``M + k sum (w_i - 1) M_i``, without a ratio whose foot vanishes where one class holds most
-    pairs. The replicate variance is ``V``, that of the intervals of FAR. Half of the move of FAR
-    comes from classes that weigh differently as the *other* side of pairs, and with it moves the
-    utility of every class.
-
-    Parameters
-    ----------
-    counts : PairCounts
-    rates : pair of RateVariance
-        FAR and FRR of the same counts.
-    utility : Utility
-    nodes : Nodes
-    choice : EpsilonChoice
-    noise : UtilityNoise, optional
-    replicates, seed : int
-
-    Returns
-    -------
-    ReplicateCurves
-
-    References
-    ----------
-    Fogliato, Patil and Perona, IJCV 2024, arXiv 2306.01198; Owen, The pigeonhole bootstrap, Annals
-    of Applied Statistics 2007, for weights that act on both sides of a pair.
-    """
-    columns = class_columns(counts, rates, utility, nodes, choice, noise)
-    sums = weighted_sums(columns.gram(), replicates, seed)
-    return ReplicateCurves(
-        distance=columns.distance,
-        window=nodes.window,
-        replicates=columns.moved(sums.shift),
-        base=columns.base(),
-        sums=sums,
-        pivots=columns.of_class[:, sums.pivot],
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +88,34 @@ def class_columns(
     choice: EpsilonChoice,
     noise: UtilityNoise | None,
 ) -> ClassColumns:
-    """The columns that `replicate_curves` draws sums of; arguments as there."""
+    r"""What each class adds to the curves, for class weights of mean 1, two-way to first order.
+
+    A class weighs as often as it is drawn, in its own row and in all the others:
+
+    .. math:: FAR^*(d) = p + k \sum_i (w_i - 1) (A_i - p M_i) / M, \qquad
+              k^2 = V \big/ \tfrac{1}{M^2} \sum_i (A_i - p M_i)^2
+
+    which is, to first order, the accepted pairs ``A + k sum (w_i - 1) A_i`` over the pairs
+    ``M + k sum (w_i - 1) M_i``, without a ratio whose foot vanishes where one class holds most
+    pairs. The replicate variance is ``V``, that of the intervals of FAR. Half of the move of FAR
+    comes from classes that weigh differently as the *other* side of pairs, and with it moves the
+    utility of every class.
+
+    Parameters
+    ----------
+    counts : PairCounts
+    rates : pair of RateVariance
+        FAR and FRR of the same counts.
+    utility : Utility
+    nodes : Nodes
+    choice : EpsilonChoice
+    noise : UtilityNoise, optional
+
+    References
+    ----------
+    Fogliato, Patil and Perona, IJCV 2024, arXiv 2306.01198; Owen, The pigeonhole bootstrap, Annals
+    of Applied Statistics 2007, for weights that act on both sides of a pair.
+    """
     parts = ClassCurves.of(counts, rates, utility, nodes, choice, noise)
     of_class, shared = _columns(counts, rates, parts, nodes)
     return ClassColumns(parts, nodes, counts.class_distance[nodes.edge], of_class, shared)

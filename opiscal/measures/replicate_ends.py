@@ -12,7 +12,7 @@ from opiscal.measures.rates import Floats
 
 # A mean of so few so skewed parts has no good interval; beyond this the replicates say nothing.
 LARGEST_SKEW, _LARGEST_BIAS, _LARGEST_REACH = 0.15, 0.5, 6.0
-_FEWEST_FREEDOM, _FEWEST_OF_SPREAD = 2.0, 4.0
+_FEWEST_FREEDOM = 2.0
 # Part of the variance that a smooth figure may keep beside its course along its own direction.
 _MOST_ROUGH = 0.1
 
@@ -25,28 +25,16 @@ class Ends(Protocol):
         ...
 
 
-def plain_ends(values: Floats, share: float) -> tuple[float, float]:
-    """Quantiles of the replicates.
-
-    Parameters
-    ----------
-    values : float64 array of shape (B,)
-    share : float
-        Below the upper end: 0.975 for the middle 95 %.
+@dataclass(frozen=True, slots=True)
+class PlainEnds:
+    """The quantiles of the replicates, of shape (B,), as ends.
 
     Examples
     --------
-    >>> low, high = plain_ends(np.arange(1001.0), 0.975)
-    >>> round(low, 6), round(high, 6)
+    >>> low, high = PlainEnds(np.arange(1001.0)).at(0.975)
+    >>> round(float(low), 6), round(float(high), 6)
     (25.0, 975.0)
     """
-    low, high = np.quantile(values, [1.0 - share, share])
-    return float(low), float(high)
-
-
-@dataclass(frozen=True, slots=True)
-class PlainEnds:
-    """The quantiles of the replicates, of shape (B,), as ends."""
 
     values: Floats
 
@@ -94,7 +82,21 @@ class ClassMoves:
 
 @dataclass(frozen=True, slots=True)
 class AcceleratedEnds:
-    """What `accelerated_ends` needs of the replicates, whatever the level.
+    r"""Efron's accelerated ends, with the quantiles of a smooth curve in place of sorted values.
+
+    A figure that is smooth in the class weights runs, but for a small rest, along one direction
+    :math:`\zeta` of the weighted sums, and that direction is normal. A cubic in it gives quantiles
+    that hardly differ from seed to seed:
+
+    .. math:: q(y) = \sum_{k=0}^{3} c_k (s y)^k, \qquad
+              y = \pm t + 2 z_0 + a (2 t^2 + 1), \qquad
+              a = \frac{\sum_i l_i^3}{6 (\sum_i l_i^2)^{3/2}}
+
+    with :math:`s` slightly above 1 for the rest, :math:`z_0` where the curve passes the value
+    itself, and :math:`l_i` what class ``i`` moves the figure by. Normal weights have no skewness of
+    their own: :math:`a (2 t^2 + 1)` adds all that the skewness of the classes asks for, at the end
+    towards the long tail; at the other end half of it. Where the rest is not small the sorted
+    values are used.
 
     Attributes
     ----------
@@ -109,6 +111,14 @@ class AcceleratedEnds:
         Where it passes the value itself.
     wider : float
         For the rest beside the course; 0 where that is too rough, and sorted values are used.
+    classes : float
+        Of a figure that is a variance over so many classes, else infinite: of few classes it
+        scatters more than its parts tell, by Bonett's ``T / (T - t)``, as in `SpreadEnds`.
+
+    References
+    ----------
+    Efron, Better bootstrap confidence intervals, JASA 1987; Hall, On the removal of skewness by
+    transformation, JRSS B 1992.
     """
 
     values: Floats
@@ -117,6 +127,7 @@ class AcceleratedEnds:
     course: Floats
     bias: float
     wider: float
+    classes: float
 
     @classmethod
     def of(
@@ -125,8 +136,22 @@ class AcceleratedEnds:
         value: float,
         moves: ClassMoves,
         largest_skew: float = LARGEST_SKEW,
+        classes: float = np.inf,
     ) -> "AcceleratedEnds | PlainEnds":
-        """Arguments as in `accelerated_ends`; plain quantiles where no class moves the figure."""
+        """The ends of one figure; plain quantiles where no class moves it.
+
+        Parameters
+        ----------
+        values : float64 array of shape (B,)
+        value : float
+            The figure with every weight 1.
+        moves : ClassMoves
+        largest_skew : float
+            What :math:`a` is cut at; 0 for figures whose replicates have the skewness of the
+            classes.
+        classes : float
+            Of a variance over classes.
+        """
         variance, of_class, length = float(values.var()), moves.of_class, moves.length
         if variance <= 0 or length**2 <= 1e-24 * max(variance, 1e-300):
             return PlainEnds(values)
@@ -149,13 +174,20 @@ class AcceleratedEnds:
             course=course,
             bias=float(np.clip(bias, -_LARGEST_BIAS, _LARGEST_BIAS)),
             wider=float(np.sqrt(1.0 + rest / max(variance - rest, 1e-300))) if smooth else 0.0,
+            classes=classes,
         )
 
     def at(
         self, share: ArrayLike, reach: tuple[float, float] | None = None
     ) -> tuple[Floats, Floats]:
-        """The lower and the upper end; `share` of the law is below the upper one."""
+        """The lower and the upper end; `share` of the law is below the upper one.
+
+        :math:`t` is the quantile of Student's law; `reach`, where it is known better, says how many
+        standard deviations the ends are away below and above, in place of :math:`t` and :math:`a`.
+        """
         quantile = np.asarray(stdtrit(self.freedom, share))
+        if np.isfinite(self.classes):
+            quantile = quantile * self.classes / np.maximum(self.classes - quantile, 1.0)
         # An acceleration from few classes is unsure, and largest where the figure came out too
         # high: the end away from the long tail follows it half the way only.
         away = (0.5, 1.0) if self.skew >= 0 else (1.0, 0.5)
@@ -172,164 +204,3 @@ class AcceleratedEnds:
             np.polynomial.polynomial.polyval(ends * self.wider, self.course), axis=0
         )
         return low, high
-
-
-def accelerated_ends(
-    values: Floats,
-    value: float,
-    sums: WeightedSums,
-    pivots: NDArray[np.float32],
-    share: float,
-    largest_skew: float = LARGEST_SKEW,
-    reach: tuple[float, float] | None = None,
-) -> tuple[float, float]:
-    r"""Efron's accelerated ends, with the quantiles of a smooth curve in place of sorted values.
-
-    A figure that is smooth in the class weights runs, but for a small rest, along one direction
-    :math:`\zeta` of the weighted sums, and that direction is normal. A cubic in it gives quantiles
-    that hardly differ from seed to seed:
-
-    .. math:: q(y) = \sum_{k=0}^{3} c_k (s y)^k, \qquad
-              y = \pm t + 2 z_0 + a (2 t^2 + 1), \qquad
-              a = \frac{\sum_i l_i^3}{6 (\sum_i l_i^2)^{3/2}}
-
-    with :math:`s` slightly above 1 for the rest, :math:`z_0` where the curve passes the value
-    itself, and :math:`l_i` what class ``i`` moves the figure by. Normal weights have no skewness of
-    their own: :math:`a (2 t^2 + 1)` adds all that the skewness of the classes asks for, at the end
-    towards the long tail; at the other end half of it. Where the rest is not small the sorted
-    values are used.
-
-    Parameters
-    ----------
-    values : float64 array of shape (B,)
-    value : float
-        The figure with every weight 1.
-    sums : WeightedSums
-    pivots : float32 array of shape (T, R)
-        What each class adds to the pivot columns of `sums`.
-    share : float
-        Of the law below the upper end: 0.975 for the middle 95 %. :math:`t` is the quantile of
-        Student's law with as many degrees of freedom as the classes that move the figure are worth.
-    largest_skew : float
-        What :math:`a` is cut at; 0 for figures whose replicates have the skewness of the classes.
-    reach : pair of float, optional
-        How many standard deviations the ends are away below and above, where that is known better:
-        in place of :math:`t` and :math:`a`.
-
-    Returns
-    -------
-    pair of float, the lower end first
-
-    References
-    ----------
-    Efron, Better bootstrap confidence intervals, JASA 1987; Hall, On the removal of skewness by
-    transformation, JRSS B 1992.
-    """
-    ends = AcceleratedEnds.of(values, value, ClassMoves.of(values, sums, pivots), largest_skew)
-    low, high = ends.at(share) if isinstance(ends, PlainEnds) else ends.at(share, reach)
-    return float(low), float(high)
-
-
-@dataclass(frozen=True, slots=True)
-class SpreadEnds:
-    """What `spread_ends` needs of the replicates, whatever the level.
-
-    Attributes
-    ----------
-    value, plain : float
-    ratio : float
-        Deviation of the replicates over the plain variance.
-    skew, freedom : float
-        Of what the classes move it by.
-    classes : int
-    """
-
-    value: float
-    plain: float
-    ratio: float
-    skew: float
-    freedom: float
-    classes: int
-
-    @classmethod
-    def of(
-        cls,
-        values: Floats,
-        value: float,
-        plain: float,
-        moves: ClassMoves,
-    ) -> "SpreadEnds | PlainEnds":
-        """Arguments as in `spread_ends`; plain quantiles where there is nothing to scatter."""
-        deviation = float(values.std())
-        of_class = moves.of_class
-        squares = float(np.square(of_class).sum())
-        if plain <= 0 or deviation <= 1e-12 * plain or squares <= 0:
-            return PlainEnds(values)
-        unsure = np.square(of_class) / squares - 1.0 / of_class.size - 2.0 * of_class / plain
-        most = max(of_class.size - 1.0, 1.0)
-        found = 2.0 / max(float(np.square(unsure).sum()), 1e-7)
-        return cls(
-            value=value,
-            plain=plain,
-            ratio=deviation / plain,
-            skew=float((of_class**3).sum()) / squares**1.5,
-            freedom=min(max(found, _FEWEST_OF_SPREAD), most),
-            classes=of_class.size,
-        )
-
-    def at(self, share: ArrayLike) -> tuple[Floats, Floats]:
-        """The lower and the upper end; `share` of the law is below the upper one."""
-        times = np.asarray(stdtrit(self.freedom, share))
-        shift = self.skew * (2.0 * times**2 + 1.0) / 6.0 - self.ratio * times**2 / 2.0
-        shift = np.clip(shift, 0.0, times)
-        few = self.classes / np.maximum(self.classes - times, 1.0)
-        reach = np.stack([-np.maximum(times - shift, 0.5 * times), times + shift])
-        moved = 2.0 * np.arcsinh(0.5 * few * self.ratio * reach)
-        low, high = self.value + self.plain * (few * np.exp(moved) - 1.0)
-        return low, high
-
-
-def spread_ends(
-    values: Floats,
-    value: float,
-    plain: float,
-    sums: WeightedSums,
-    pivots: NDArray[np.float32],
-    share: float,
-) -> tuple[float, float]:
-    r"""Ends for a variance over classes: the larger it comes out by chance, the more it scatters.
-
-    With :math:`P` the plain variance, :math:`r` the deviation of the replicates over
-    it, and :math:`x` the value, which is `P` or what is left of it without noise,
-
-    .. math:: x + P \left(b e^{2 \operatorname{arsinh}((\Delta \pm t) b r / 2)} - 1\right), \quad
-              \Delta = g \frac{2 t^2 + 1}{6} - r \frac{t^2}{2}, \quad
-              g = \frac{\sum_i l_i^3}{(\sum_i l_i^2)^{3/2}}, \quad
-              b = \frac{T}{T - t}
-
-    with Bonett's `b` for few classes: the Wilson ends of a rate of as much relative scatter. There
-    :math:`l_i` is what class ``i`` moves it by, and :math:`t` the quantile of Student's law with
-    ``2 / sum (l_i^2 / V - 1 / T - 2 l_i / P)^2`` degrees of freedom, ``V = sum l_i^2``: of the
-    squared relative deviation. As for rates (`RateShape.bound_reach`) no end is moved down.
-
-    Parameters
-    ----------
-    values : float64 array of shape (B,)
-    value, plain : float
-        The figure with every weight 1, and the plain variance.
-    sums : WeightedSums
-    pivots : float32 array of shape (T, R)
-    share : float
-
-    Returns
-    -------
-    pair of float, the lower end first
-
-    References
-    ----------
-    Hall, On the removal of skewness by transformation, JRSS B 1992; Bonett, Approximate confidence
-    interval for standard deviation of nonnormal distributions, Computational Statistics & Data
-    Analysis 2006.
-    """
-    low, high = SpreadEnds.of(values, value, plain, ClassMoves.of(values, sums, pivots)).at(share)
-    return float(low), float(high)

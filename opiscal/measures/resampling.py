@@ -95,7 +95,7 @@ def resampled_intervals(
     r"""Intervals by resampling whole classes from stored counts; no pair is counted again.
 
     Each class gets a random weight of mean 1 and variance 1, in its own row of pairs and as the
-    other side of all other classes' pairs (`replicate_curves`); every figure, the ends of the
+    other side of all other classes' pairs (`class_columns`); every figure, the ends of the
     calibration range first, is then found anew. With :math:`q` the quantiles of the replicates,
     the ends are
 
@@ -105,7 +105,7 @@ def resampled_intervals(
     with :math:`t` the quantiles of Student's law, :math:`z_0` the median bias of the
     replicates and :math:`l_i` what class ``i`` moves the figure by: Efron's accelerated interval,
     for weights that are not skewed themselves. OPIS has its ends on the scale of its logarithm
-    (`spread_ends`). For thresholds and the EER ``a`` is 0: their rates move on the scale of log
+    (`SpreadEnds`). For thresholds and the EER ``a`` is 0: their rates move on the scale of log
     odds; a threshold for a rate reaches as far as the interval of that rate
     (`RateVariance.interval_reach`).
     Of the thresholds of highest utility, which jump from place to place, the plain quantiles are
