@@ -7,7 +7,12 @@ from pathlib import Path
 from opiscal.errors import UsageError
 from opiscal.report.class_table import ClassTable
 from opiscal.report.displays.display import SIZE, Display, new_axes
-from opiscal.report.displays.figure_files import DOTS_PER_INCH, FigureFormat, figure_bytes
+from opiscal.report.displays.figure_files import (
+    DOTS_PER_INCH,
+    FigureFormat,
+    figure_bytes,
+    settle,
+)
 from opiscal.report.displays.inline import InlineFigure, inline_figure
 from opiscal.report.displays.kinds import KINDS, check_kinds, displays_of
 from opiscal.report.displays.overlay import OverlayDisplay
@@ -112,10 +117,9 @@ def write_plots(
     with figure_style():
         for display in displays_of(report, table=table):
             figure = display.plot().figure_
+            settle(figure)
             svg = figure_bytes(figure, display.kind, "svg")
             (folder / f"{display.kind}.svg").write_bytes(svg)
-            # Everything has its place by now: to find it again takes as long as to draw.
-            figure.set_layout_engine("none")
             png = figure_bytes(figure, display.kind, "png")
             (folder / f"{display.kind}.png").write_bytes(png)
             made.append(inline_figure(display, svg.decode("utf-8")))
@@ -167,6 +171,7 @@ def draw_plots(
         for kind, display in zip(kinds, shown, strict=True):
             name = kind if against is None else f"{kind}-overlay"
             figure = display.plot(new_axes(shape.inches)).figure_
+            settle(figure)
             for ending in formats:
                 data = figure_bytes(figure, name, ending, shape.dpi)
                 yield FigureFile(f"{name}.{ending}", display.title, display.description, data)

@@ -5,6 +5,7 @@ from typing import ClassVar, Self
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import NullLocator
 
 from opiscal.measures.rates import Floats
 from opiscal.pairs.counts import Estimates, PairCounts
@@ -141,6 +142,7 @@ class DistancesDisplay(Display):
             ax.set_ylim(0.0, 1.05 * float(shares.max()))
         ax.set_ylabel("share of the pairs")
         ax.yaxis.set_major_formatter(lambda share, _: percent(share))
+        ax.yaxis.set_minor_locator(NullLocator())
         legend_below(ax)
 
 

@@ -18,6 +18,14 @@ _METADATA: dict[str, dict[str, Any]] = {
 }
 
 
+def settle(figure: Figure) -> None:
+    """Give everything its place, once: else it is found anew for each file, by drawing."""
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.execute(figure)
+        figure.set_layout_engine(None)
+
+
 def figure_bytes(
     figure: Figure, name: str, format: FigureFormat, dpi: float = DOTS_PER_INCH
 ) -> bytes:

@@ -5,7 +5,6 @@ from typing import ClassVar, Self
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import NullFormatter
 
 from opiscal.measures.groups import pool_counts_at
 from opiscal.measures.rates import Floats
@@ -145,7 +144,6 @@ class SpreadDisplay(Display):
         ax.set_xscale("log")
         ax.set_xlim(0.6 * lowest, 1.3)
         label_rates(ax.xaxis)
-        ax.xaxis.set_minor_formatter(NullFormatter())
         ticks = [10.0**k for k in range(int(np.ceil(np.log10(lowest) + 0.9)), 1)]
         ax.set_xticks([lowest, *ticks], ["0", *(percent(tick) for tick in ticks)])
         ax.set_yticks(range(len(rows)), [strip.name.replace(" of ", "\nof ") for strip in rows])

@@ -8,7 +8,6 @@ from matplotlib.ticker import (
     FixedFormatter,
     FixedLocator,
     FuncFormatter,
-    NullFormatter,
     NullLocator,
 )
 from numpy.typing import ArrayLike
@@ -40,7 +39,7 @@ def fix_ticks(axis: Axis, positions: Sequence[float], labels: Sequence[str]) -> 
 
 
 def label_rates(axis: Axis) -> None:
-    """A rate at each power of ten of a logarithmic axis, in per cent."""
+    """A rate at each power of ten of a logarithmic axis, in per cent, and no ticks between."""
     axis.set_major_formatter(FuncFormatter(lambda rate, _: percent(rate)))
-    axis.set_minor_formatter(NullFormatter())
+    axis.set_minor_locator(NullLocator())
     axis.set_tick_params(labelsize="small")

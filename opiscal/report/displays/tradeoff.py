@@ -5,7 +5,6 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import NullFormatter
 from numpy.typing import ArrayLike
 from scipy.special import ndtri
 
@@ -225,7 +224,6 @@ class RocDisplay(TradeoffDisplay):
         )  # fmt: skip
         label_rates(ax.xaxis)
         ax.yaxis.set_major_formatter(lambda share, _: percent(share))
-        ax.yaxis.set_minor_formatter(NullFormatter())
         ax.grid(linewidth=0.4, alpha=0.5)
         tidy(ax)
         legend_below(ax)
