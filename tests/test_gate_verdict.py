@@ -4,9 +4,12 @@ import numpy as np
 import pytest
 from scipy.special import ndtri
 
+from opiscal.gate.evidence import Evidence
+from opiscal.gate.margin import POWER
 from opiscal.gate.policy import policy_of
-from opiscal.gate.verdict import POWER, Evidence, holm, judge
+from opiscal.gate.verdict import judge
 from opiscal.measures.confidence_curve import LEVELS, ConfidenceCurve
+from opiscal.measures.holm import holm
 
 ALPHA = 0.05
 Z = float(ndtri(0.95))

@@ -10,12 +10,12 @@ import numpy as np
 from opiscal.errors import UsageError
 from opiscal.gate.comparison import pairing_of
 from opiscal.gate.differences import Difference, Drawn
+from opiscal.gate.evidence import Evidence
 from opiscal.gate.figures import Better, compared_figures, point_at_far
 from opiscal.gate.mismatch import Mismatch, find_mismatches, require_comparable
 from opiscal.gate.own_figures import OwnFigures, own_figures
 from opiscal.gate.policy import OF_DIFFERENCES, Policy, Rule
 from opiscal.gate.rule_metrics import AT_FAR, AT_THRESHOLD, at_recommended, reported
-from opiscal.gate.verdict import Evidence
 from opiscal.measures.confidence_curve import ConfidenceCurve
 from opiscal.measures.operating_points import distance_on_scale
 from opiscal.measures.paired_replicates import PairedFigure, SharedClasses, paired_replicates

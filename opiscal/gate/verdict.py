@@ -21,17 +21,7 @@ be taken for compliant by that very rule, which happens with a probability of at
 :math:`\alpha`, however many others pass too (an intersection-union test): there a correction would
 only make more candidates inconclusive. Advisory rules are judged each by itself and change nothing.
 
-**The margin** that ``auto`` means is 10 % of the baseline's number (of the limit, for ``max`` and
-``min``), and at least the *noise*: the stretch from the lower bound at 95 % to the upper bound
-at the stated confidence, of what is judged: some 3.3 standard errors. A candidate as good as its
-baseline then passes a rule with a probability of 95 % or more, and four required rules, which the
-built-in policy has, with one of at least 80 %; one that is worse by twice the margin is six
-standard errors away, and fails. Two draws of the baseline itself would differ by the root of 2 of
-its own noise: the margin is never more because of the noise of a candidate. Half the width of the
-baseline's own interval would not do in place of the noise: what makes it wide is mostly which
-classes were drawn, which both runs share. It is 1.5 to 2 standard errors of the difference on
-Omniglot, too few to pass, and 4 to 6.5 on Banking77, more than needed. Where the noise is the
-margin, "within the margin" says no more than the data can; see `RuleVerdict.wide_margin`.
+What a margin is by default: `opiscal.gate.margin`.
 
 References
 ----------
@@ -46,46 +36,16 @@ from typing import Any, Literal
 
 import numpy as np
 
+from opiscal.gate.evidence import Evidence
+from opiscal.gate.margin import Source, direction, margin_of
 from opiscal.gate.policy import OF_DIFFERENCES, Policy, Rule
 from opiscal.measures.confidence_curve import LEAST_P, ConfidenceCurve
+from opiscal.measures.holm import holm
 
 Outcome = Literal["pass", "fail", "inconclusive"]
 
-POWER = 0.95
-"""How often a candidate as good as its baseline passes a rule whose margin is the noise."""
-
-USUAL_MARGIN = 0.1
-"""Margin as a part of the baseline's number, or of the limit."""
-
 WIDE_MARGIN = 0.5
-"""A margin that is more than this part of the baseline's number is pointed out."""
-
-
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """What is known of the number that one rule is about.
-
-    Attributes
-    ----------
-    value : float or None
-        Of the candidate; None where it is missing or no number.
-    baseline : float or None
-    difference : float or None
-        ``value - baseline``, or ``value - (1 + r) baseline`` under a relative limit ``r``.
-    curve : ConfidenceCurve or None
-        What is known of the value, or of the difference; None without an interval.
-    own : ConfidenceCurve or None
-        What is known of the baseline's number by itself.
-    reason : str or None
-        Why something is missing.
-    """
-
-    value: float | None = None
-    baseline: float | None = None
-    difference: float | None = None
-    curve: ConfidenceCurve | None = None
-    own: ConfidenceCurve | None = None
-    reason: str | None = None
+"""A margin that is more than this part of what it is compared with is pointed out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +80,7 @@ class RuleVerdict:
     difference: float | None = None
     ci: tuple[float, float] | None = None
     margin: float | None = None
-    margin_from: Literal["given", "share", "noise"] | None = None
+    margin_from: Source | None = None
     p_breach: float | None = None
     p_comply: float | None = None
 
@@ -214,25 +174,6 @@ def judge(policy: Policy, evidence: Sequence[Evidence]) -> Verdict:
     return Verdict(verdict, policy.confidence, rules)
 
 
-def holm(p_values: Sequence[float | None]) -> list[float | None]:
-    """P-values corrected by Holm's method; one that is missing counts as 1, and stays missing.
-
-    Examples
-    --------
-    >>> holm([0.01, 0.04, None, 0.03])
-    [0.04, 0.09, None, 0.09]
-    """
-    known = np.array([1.0 if p is None or np.isnan(p) else p for p in p_values])
-    order = np.argsort(known, kind="stable")
-    times = np.arange(known.size, 0, -1)
-    corrected = np.empty(known.size)
-    corrected[order] = np.minimum(np.maximum.accumulate(known[order] * times), 1.0)
-    return [
-        None if p is None else float(f"{q:.12g}")
-        for p, q in zip(p_values, corrected.tolist(), strict=True)
-    ]
-
-
 @dataclass(frozen=True, slots=True)
 class _Question:
     """One rule with its evidence, and the two p-values that it is judged by."""
@@ -240,7 +181,7 @@ class _Question:
     rule: Rule
     found: Evidence
     margin: float | None = None
-    margin_from: Literal["given", "share", "noise"] | None = None
+    margin_from: Source | None = None
     p_breach: float | None = None
     p_comply: float | None = None
 
@@ -251,7 +192,7 @@ class _Question:
             return cls(rule, found)
         upwards = _upwards(curve, rule)
         limit = _upwards_limit(rule)
-        margin, source = _margin(rule, found, confidence)
+        margin, source = margin_of(rule, curve, found.baseline, found.own, confidence)
         return cls(
             rule,
             found,
@@ -289,7 +230,7 @@ class _Question:
         if _number(found.value) is None or _number(judged) is None:
             return "inconclusive", "the number is missing, or is none"
         if rule.judge == "value":
-            beyond = _sign(rule) * (judged or 0.0) > _upwards_limit(rule)
+            beyond = direction(rule) * (judged or 0.0) > _upwards_limit(rule)
             return ("fail", "beyond the limit") if beyond else ("pass", "within the limit")
         if p_breach is None or self.p_comply is None:
             return "inconclusive", "it has no interval here; judge = 'value' compares plain numbers"
@@ -306,37 +247,6 @@ class _Question:
         )
 
 
-def _margin(
-    rule: Rule, found: Evidence, confidence: float
-) -> tuple[float, Literal["given", "share", "noise"]]:
-    if isinstance(rule.margin, float | int):
-        return float(rule.margin), "given"
-    of_difference = rule.kind in OF_DIFFERENCES
-    if rule.margin is None and not of_difference:
-        return 0.0, "given"
-    reference = found.baseline if of_difference else rule.limit
-    share = USUAL_MARGIN * abs(reference or 0.0)
-    noise = _stretch(found.curve, confidence, _sign(rule))
-    if of_difference and found.own is not None:
-        # As if it were the baseline drawn again: candidates do not widen their own margin.
-        most = 2.0**0.5 * max(_stretch(found.own, confidence, side) for side in (1.0, -1.0))
-        noise = min(noise, most)
-    return (noise, "noise") if noise > share else (share, "share")
-
-
-def _stretch(curve: ConfidenceCurve | None, confidence: float, side: float) -> float:
-    """From the bound that the truth is beyond with `POWER` to that of the stated confidence."""
-    if curve is None:
-        return 0.0
-    if side < 0:
-        return curve.bound_at(POWER) - curve.bound_at(1.0 - confidence)
-    return curve.bound_at(confidence) - curve.bound_at(1.0 - POWER)
-
-
-def _sign(rule: Rule) -> float:
-    return -1.0 if rule.kind in ("min", "max_decrease") else 1.0
-
-
 def _upwards_limit(rule: Rule) -> float:
     """The limit on the axis along which more is worse; a relative one is in the difference."""
     if rule.kind == "max_relative_increase":
@@ -345,7 +255,7 @@ def _upwards_limit(rule: Rule) -> float:
 
 
 def _upwards(curve: ConfidenceCurve, rule: Rule) -> ConfidenceCurve:
-    return curve if _sign(rule) > 0 else _turned(curve)
+    return curve if direction(rule) > 0 else _turned(curve)
 
 
 def _turned(curve: ConfidenceCurve) -> ConfidenceCurve:
