@@ -19,16 +19,21 @@ SETTINGS = {
     "precision and recall": {"utility": "precision-recall", "c": 2.0},
     "means over classes": {"pool": "classes"},
     "a sample of pairs": {"pairs": "sampled"},
+    "a gallery": {},
 }
 
 
-def model(noise, seed, **settings):
+def model(noise, seed, gallery=False, **settings):
     rng = np.random.default_rng(5)
     labels = np.repeat([f"c{k}" for k in range(80)], 8)
     centres = np.repeat(rng.standard_normal((80, 12)), 8, axis=0)
     mine = np.random.default_rng(seed).standard_normal(centres.shape)
     config = opiscal.EvaluateConfig(**settings)
-    return opiscal.evaluate(centres + noise * mine, labels, config=config)
+    vectors = centres + noise * mine
+    if gallery:
+        rows = opiscal.Gallery(vectors[::2], labels[::2])
+        return opiscal.evaluate(vectors[1::2], labels[1::2], gallery=rows, config=config)
+    return opiscal.evaluate(vectors, labels, config=config)
 
 
 @pytest.fixture(scope="module", params=SETTINGS)
@@ -38,7 +43,7 @@ def pair(request, tmp_path_factory):
     settings = SETTINGS[request.param]
     out = []
     for name, noise, seed in (("a", 0.5, 1), ("b", 0.55, 2)):
-        report = model(noise, seed, **settings)
+        report = model(noise, seed, request.param == "a gallery", **settings)
         report.save(place / f"{name}-full", plots=False)
         report.save(place / name, slim=True)
         out.append((opiscal.load(place / f"{name}-full"), opiscal.load(place / name)))

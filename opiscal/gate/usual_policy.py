@@ -22,8 +22,8 @@ def usual_policy(
     - FRR at the stated FAR does not rise.
     - The shipped threshold keeps its FAR. Shipped is `threshold`; else, with `far` given to a
       candidate whose threshold was not recommended for it, that for this FAR; else the recommended
-      one. Promised is `far`; else the FAR that it was recommended for; else the upper end of the
-      calibration range, inside which it was chosen. A threshold chosen otherwise promises nothing.
+      one. Promised is `far`; else the FAR that it was recommended for; else the upper end of a
+      calibration range of FAR, inside which it was chosen. Else nothing was promised.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def _promised(candidate: Report, point: OperatingPoint) -> float | None:
     if point.criterion != "utility":
         return None
     spec = candidate.settings.range_spec
-    return spec.high if spec.kind == "far" else candidate.calibration_range.far[1]
+    return spec.high if spec.kind == "far" else None
 
 
 def policy_text(policy: Policy, candidate: Report, run: str) -> str:
