@@ -65,6 +65,7 @@ coverage: $(VENV)/installed-dev
 	$(BIN)/python benchmarks/noise.py
 	$(BIN)/python benchmarks/interval_coverage.py
 	$(BIN)/python benchmarks/real_coverage.py
+	$(BIN)/python benchmarks/gate_errors.py
 	$(BIN)/python benchmarks/differences.py
 
 sample-data: $(VENV)/installed-dev

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from opiscal.data.side_arrays import Gallery
     from opiscal.evaluation import evaluate
     from opiscal.gate.comparison import Comparison, compare_reports
+    from opiscal.gate.gate import gate_reports
     from opiscal.mining import hard_pairs
     from opiscal.report.hard_pairs import HardPairs
     from opiscal.report.record import Report
@@ -24,6 +25,7 @@ __all__ = [
     "__version__",
     "compare_reports",
     "evaluate",
+    "gate_reports",
     "hard_pairs",
     "load",
 ]
@@ -32,6 +34,7 @@ _HOMES = {
     "Comparison": "opiscal.gate.comparison",
     "compare_reports": "opiscal.gate.comparison",
     "evaluate": "opiscal.evaluation",
+    "gate_reports": "opiscal.gate.gate",
     "hard_pairs": "opiscal.mining",
     "Gallery": "opiscal.data.side_arrays",
     "EvaluateConfig": "opiscal.report.settings",

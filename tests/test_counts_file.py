@@ -231,10 +231,10 @@ def test_objects_are_not_unpickled(tmp_path: Path) -> None:
 
 
 def test_a_newer_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("opiscal.pairs.counts_file.VERSION", 5)
+    monkeypatch.setattr("opiscal.pairs.counts_file.VERSION", 6)
     save_counts(make_counts(), tmp_path / "pairs.npz")
     monkeypatch.undo()
-    one_line(tmp_path / "pairs.npz", "version 5, this opiscal reads version 4")
+    one_line(tmp_path / "pairs.npz", "version 6, this opiscal reads version 4")
 
 
 def test_any_damage_is_an_input_error_or_harmless(tmp_path: Path) -> None:

@@ -9,12 +9,14 @@ from opiscal import __version__
 from opiscal.cli import (
     compare,
     evaluate,
+    gate,
     hard_pairs,
     inspect,
     margins,
     plot,
     simulate,
     threshold,
+    validate,
 )
 from opiscal.cli.console import (
     EXIT_INTERRUPTED,
@@ -38,8 +40,8 @@ app = typer.Typer(
     cls=PlainHelpGroup,
     help="Which distance threshold to ship for an embedding model, how sure that is, and whether "
     "one threshold serves all classes.",
-    epilog="Exit codes: 0 done, 2 wrong usage or unreadable input, 3 the data cannot answer, "
-    "130 interrupted.",
+    epilog="Exit codes: 0 done, 1 a gate failed, 2 wrong usage or unreadable input, 3 the data "
+    "cannot answer, 130 interrupted.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -63,6 +65,12 @@ app.command("hard-pairs", short_help="The pairs, classes and labels that break a
 )
 app.command("compare", short_help="Models side by side: which differences are more than chance.")(
     compare.compare
+)
+app.command("gate", short_help="May this model be released? Rules, a baseline, one verdict.")(
+    gate.gate
+)
+app.command("validate", short_help="Is this policy, threshold.json or run sound?")(
+    validate.validate
 )
 app.command("margins", short_help="The margins of the TCM loss that fit, and its value now.")(
     margins.margins

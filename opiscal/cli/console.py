@@ -38,13 +38,39 @@ def print_json(document: Any) -> None:
         text.encode(_encoding())
     except UnicodeEncodeError:
         text = json.dumps(document, indent=1, ensure_ascii=True, allow_nan=False)
+    if os.environ.get("GITHUB_ACTIONS") == "true":
+        # It stands in strings alone, and is the same there.
+        text = text.replace("##[", "##\\u005b")
     _write(text + "\n")
 
 
 def print_lines(lines: list[str]) -> None:
     """Lines on stdout; a character that its encoding does not have is shown as an escape."""
-    text = "\n".join(lines) + "\n"
+    text = _no_commands("\n".join(lines)) + "\n"
     _write(text.encode(_encoding(), "backslashreplace").decode(_encoding()))
+
+
+def print_commands(lines: list[str], *, to_stderr: bool) -> None:
+    """Commands of a workflow, which it reads from both streams."""
+    stream = sys.stderr if to_stderr else sys.stdout
+    if lines and stream is not None:
+        text, encoding = "\n".join(lines) + "\n", getattr(stream, "encoding", None) or "utf-8"
+        stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
+        stream.flush()
+
+
+def _no_commands(text: str) -> str:
+    """Text in which a GitHub workflow finds no command; elsewhere it is left as it is.
+
+    A line that begins with two colons is one, and so is ``##[`` anywhere.
+    """
+    if os.environ.get("GITHUB_ACTIONS") != "true":
+        return text
+    inert = text.replace("##[", "##\\x5b")
+    return "\n".join(
+        line.replace("::", "\\x3a\\x3a", 1) if line.lstrip().startswith("::") else line
+        for line in inert.split("\n")
+    )
 
 
 def silence_stdout() -> None:
@@ -82,7 +108,7 @@ def say(message: str) -> None:
     """One line on stderr."""
     if sys.stderr is not None:
         try:
-            sys.stderr.write(f"opiscal: {one_line(message)}\n")
+            sys.stderr.write(_no_commands(f"opiscal: {one_line(message)}") + "\n")
             sys.stderr.flush()
         except OSError:
             # There is nobody to tell, and the exit code is to be ours.

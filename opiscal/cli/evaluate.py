@@ -75,6 +75,14 @@ def evaluate(
     no_plots: Annotated[
         bool, typer.Option("--no-plots", help="Draw no figures and write no page.")
     ] = False,
+    slim: Annotated[
+        bool,
+        typer.Option(
+            "--slim",
+            help="Write a small run to keep as a baseline: compare and gate read it, questions "
+            "about other thresholds are not answered; no figures, no page.",
+        ),
+    ] = False,
     no_retrieval: Annotated[
         bool, typer.Option("--no-retrieval", help="Do not work out Recall@k.")
     ] = False,
@@ -145,7 +153,7 @@ def evaluate(
                 progress=progress,
                 save_index=save_index,
             )
-        report.save(out, plots=not no_plots)
+        report.save(out, plots=not no_plots, slim=slim)
         if not quiet:
             for notice in report.warnings:
                 say(f"warning: {notice.message} [{notice.code}]")

@@ -28,7 +28,9 @@ from opiscal.gate.mismatch import Mismatch, find_mismatches, require_comparable
 from opiscal.gate.threshold_transfer import ThresholdTransfer, threshold_transfer
 from opiscal.measures.paired_replicates import SharedClasses, paired_replicates
 from opiscal.measures.rate_intervals import check_confidence
+from opiscal.measures.rates import has_class_counts_at
 from opiscal.measures.replicate_parts import ReplicateParts
+from opiscal.pairs.counts import SLIM
 from opiscal.report.plain import plain
 from opiscal.report.record import Report, point_to_dict
 from opiscal.report.replicates import parts_of
@@ -81,8 +83,11 @@ class Candidate:
         What weakens the comparison.
     differences : tuple of Difference
     threshold : ThresholdTransfer or None
-        What the threshold in production does; None where there is none, or under another metric.
+        What the threshold in production does; None where there is none, under another metric, or
+        where a slim run does not know.
     classes : ClassChanges
+    threshold_reason : str or None
+        Why a slim run does not know.
     """
 
     name: str
@@ -94,6 +99,7 @@ class Candidate:
     differences: tuple[Difference, ...]
     threshold: ThresholdTransfer | None
     classes: ClassChanges
+    threshold_reason: str | None = None
 
     def find(self, metric: str, target: float | None = None) -> Difference | None:
         """The difference of one metric, by its path, and for ``frr_at_far`` the FAR."""
@@ -242,14 +248,16 @@ def _compared(
         confidence,
     )
     matched = drawn.replicates.matched
-    unshared = matched.only_first + matched.only_second
-    transfer = None
-    if distance is not None:
+    transfer = reason = None
+    known = (baseline.report.counts, model.report.counts)
+    if distance is not None and not all(has_class_counts_at(c, distance) for c in known):
+        reason = f"threshold {distance:.6g}: {SLIM}"
+    elif distance is not None:
         source = f"recommended by {baseline.name}" if at is None else "given"
         transfer = threshold_transfer(drawn, distance, source, _LISTED)
     return Candidate(
         name=model.name,
-        pairing="unpaired" if not matched.shared else "partly paired" if unshared else "paired",
+        pairing=pairing_of(matched),
         shared_classes=matched.shared,
         only_in_baseline=matched.only_first,
         only_in_candidate=matched.only_second,
@@ -257,7 +265,15 @@ def _compared(
         differences=drawn.differences(compared_figures(baseline.report, far)),
         threshold=transfer,
         classes=class_changes(baseline.report, model.report, matched, confidence, _LISTED),
+        threshold_reason=reason,
     )
+
+
+def pairing_of(matched: SharedClasses) -> str:
+    """Whether the classes of two runs are drawn anew together; see `Candidate`."""
+    if not matched.shared:
+        return "unpaired"
+    return "partly paired" if matched.only_first or matched.only_second else "paired"
 
 
 def _with_target(far: tuple[float, ...], target: float | None) -> list[float]:
@@ -295,6 +311,7 @@ def _candidate(candidate: Candidate) -> dict[str, Any]:
         "only_in_candidate": list(candidate.only_in_candidate),
         "mismatches": [plain(mismatch) for mismatch in candidate.mismatches],
         "threshold": None if candidate.threshold is None else candidate.threshold.to_dict(),
+        "threshold_reason": candidate.threshold_reason,
         "classes": {
             "gained": [_change(change) for change in changes.gained],
             "lost": [_change(change) for change in changes.lost],

@@ -131,4 +131,5 @@ def notes(candidate: Candidate) -> list[str]:
     for difference in candidate.differences:
         if difference.reason is not None:
             reasons.setdefault(difference.reason, []).append(difference.name)
-    return [f"{', '.join(names)}: {reason}" for reason, names in reasons.items()]
+    told = [f"{', '.join(names)}: {reason}" for reason, names in reasons.items()]
+    return told + ([] if candidate.threshold_reason is None else [candidate.threshold_reason])

@@ -58,9 +58,21 @@ class OwnFigures:
         """FAR and FRR at a threshold, with the intervals of `Report.threshold` at any level."""
         return rate_confidence(self.parts.rates, self.parts.curve, distance)
 
+    def utility_at(self, distance: float) -> ConfidenceCurve | None:
+        """Mean utility at a threshold, one of those asked for."""
+        name = ("utility_at", distance)
+        if name not in self.replicates.base:
+            return None
+        value = self.report.threshold(at=distance).utility
+        return None if value is None else self.replicates.curve(name, value)
+
 
 def own_figures(
-    report: Report, far: tuple[float, ...] = FAR_TARGETS, seed: int | None = None
+    report: Report,
+    far: tuple[float, ...] = FAR_TARGETS,
+    seed: int | None = None,
+    at: tuple[float, ...] = (),
+    parts: ReplicateParts | None = None,
 ) -> OwnFigures:
     """Draw the replicates of one report.
 
@@ -71,6 +83,10 @@ def own_figures(
         FARs at which FRR is asked for.
     seed : int, optional
         That of the report by default, with which intervals are those of the report.
+    at : tuple of float
+        Distances at which mean utility is asked for.
+    parts : ReplicateParts, optional
+        Those of the report, where they are at hand already.
 
     Examples
     --------
@@ -86,7 +102,7 @@ def own_figures(
     >>> curve.p_below(10 * report.opis.value) < 0.001
     True
     """
-    parts = parts_of(report)
+    parts = parts or parts_of(report)
     point = report.recommended_threshold
     targets = list(far)
     if point.criterion == "far" and point.target is not None and point.target not in far:
@@ -95,6 +111,7 @@ def own_figures(
         parts,
         far=targets,
         frr=[point.target] if point.criterion == "frr" and point.target is not None else [],
+        at=at,
         seed=report.settings.seed if seed is None else seed,
     )
     return OwnFigures(report, far, parts, drawn)

@@ -234,6 +234,7 @@ def effective_pairs_of_group(
     if edge is None or counts.classes < 2 or weight.max() >= pairs:
         return fewest
     share = at_class_edges[edge].item() / pairs
+    counts.need_class_edges(np.array([edge]))
     without = (by_class[:, edge] - share * weight) / (pairs - weight)
     variance = float(np.square(without).sum()) * (1 - 1 / counts.classes) * ends / (ends - unseen)
     effect = variance * pairs / (share * (1 - share))

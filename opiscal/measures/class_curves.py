@@ -161,6 +161,7 @@ def _utilities(
     counts: PairCounts, utility: Utility, edge: NDArray[np.int64]
 ) -> tuple[Floats, Floats]:
     """Utility of every class at class edges, and how it moves with the class's FAR; (T, J)."""
+    counts.need_class_edges(edge)
     value = np.empty((counts.classes, edge.size))
     # Slopes and parts of classes enter small shifts: half the digits are enough for them.
     slope = np.empty((counts.classes, edge.size), dtype=np.float32)

@@ -147,6 +147,7 @@ def class_rates(
 ) -> Iterator[tuple[slice, Floats]]:
     """Some classes and their own FAR or FRR at class edges, in turn; shape (classes, edges)."""
     at = slice(None) if edge is None else edge
+    counts.need_class_edges(edge)
     for start in range(0, counts.classes, _CLASSES_AT_ONCE):
         part = slice(start, start + _CLASSES_AT_ONCE)
         if rate == "far":

@@ -103,6 +103,9 @@ def distance_for_utility(
     Looked for at the class edges, where utility is exact; inside a range also at its two ends.
     """
     candidates = counts.class_distance
+    if counts.slim is not None:
+        # The best of all is an operating point, and those are kept.
+        candidates = candidates[counts.slim.kept]
     if within is not None:
         low, high = within
         inside = candidates[(candidates > low) & (candidates < high)]

@@ -1,5 +1,6 @@
 """The variance of FAR and FRR when classes are drawn anew."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +14,7 @@ from opiscal.measures.class_influence import (
 from opiscal.measures.class_pairs import class_pair_part
 from opiscal.measures.pair_terms import pair_terms
 from opiscal.measures.rate_shape import NORMAL, RateShape, rate_shape
-from opiscal.measures.rates import Floats, Pool, rate_curve
+from opiscal.measures.rates import Floats, Pool, RateCurve, rate_curve
 from opiscal.pairs.counts import PairCounts
 
 FEWEST_FOR_VARIANCE = 30
@@ -108,6 +109,8 @@ def rate_variance(counts: PairCounts, rate: Rate, pool: Pool = "pairs") -> RateV
     """
     influence = class_influence(counts, rate, pool)
     curve = rate_curve(counts, pool)
+    if counts.slim is not None and counts.slim.sums:
+        return _kept(counts, rate, curve, influence)
     at_class_edges = counts.class_edge if pool == "pairs" else slice(None)
     p = (curve.far if rate == "far" else curve.frr)[at_class_edges]
     class_part = np.zeros(p.size)
@@ -143,6 +146,44 @@ def rate_variance(counts: PairCounts, rate: Rate, pool: Pool = "pairs") -> RateV
         effect = np.interp(at, at[sure], found)
         shape = rate_shape(counts, rate, pool, p, influence, sure)
     return RateVariance(at, p, class_part, variance, effect, shape, influence)
+
+
+def sums_of(rates: Mapping[Rate, RateVariance]) -> dict[str, Floats]:
+    """What of the variances of the pooled rates a slim run keeps, by name."""
+    out: dict[str, Floats] = {}
+    for rate, found in rates.items():
+        parts = {name: getattr(found, name) for name in _KEPT}
+        parts |= {name: getattr(found.shape, name) for name in _KEPT_SHAPE}
+        parts["most_freedom"] = np.array([found.shape.most_freedom])
+        out |= {f"{rate}_{name}": values for name, values in parts.items()}
+    return out
+
+
+_KEPT = ("class_part", "variance", "design_effect")
+_KEPT_SHAPE = ("skewness", "curvature", "freedom", "leverage")
+
+
+def _kept(
+    counts: PairCounts, rate: Rate, curve: RateCurve, influence: ClassInfluence
+) -> RateVariance:
+    """The variance of a pooled rate, as a slim run keeps it."""
+    assert counts.slim is not None
+    sums = counts.slim.sums
+    return RateVariance(
+        distance=counts.class_distance,
+        rate=(curve.far if rate == "far" else curve.frr)[counts.class_edge],
+        class_part=sums[f"{rate}_class_part"],
+        variance=sums[f"{rate}_variance"],
+        design_effect=sums[f"{rate}_design_effect"],
+        shape=RateShape(
+            skewness=sums[f"{rate}_skewness"],
+            curvature=sums[f"{rate}_curvature"],
+            freedom=sums[f"{rate}_freedom"],
+            leverage=sums[f"{rate}_leverage"],
+            most_freedom=float(sums[f"{rate}_most_freedom"][0]),
+        ),
+        influence=influence,
+    )
 
 
 def _row_scatter(counts: PairCounts, p: Floats) -> Floats:

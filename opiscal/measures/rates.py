@@ -6,6 +6,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from opiscal.errors import InputError
 from opiscal.pairs.counts import ClassEstimates, PairCounts
 
 Floats = NDArray[np.float64]
@@ -119,6 +120,15 @@ class ClassCountsAt:
     exact: NDArray[np.bool_]
 
 
+def has_class_counts_at(counts: PairCounts, distance: float) -> bool:
+    """Whether counts per class are known about a threshold; in a slim run they may be left out."""
+    try:
+        class_counts_at(counts, np.array([distance]), slice(0, 1))
+    except InputError:
+        return False
+    return True
+
+
 def class_counts_at(
     counts: PairCounts, distance: Floats, classes: slice = slice(None)
 ) -> ClassCountsAt:
@@ -131,6 +141,7 @@ def class_counts_at(
     near = _SAME_EDGE * np.maximum(distance, 1e-300)
     weight = np.where(np.abs(distance - edges[below]) <= near, 0.0, weight)
     weight = np.where(np.abs(distance - edges[above]) <= near, 1.0, weight)
+    counts.need_class_edges(np.concatenate([below[weight < 1.0], above[weight > 0.0]]))
 
     def between(accepted: ClassEstimates) -> Floats:
         part = accepted[classes]

@@ -4,6 +4,7 @@ house.
 Above this record nothing sees an embedding; below it nothing knows a utility.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from opiscal.data.embedding_set import Label, Metric
+from opiscal.errors import InputError
 
 if TYPE_CHECKING:
     from opiscal.pairs.sampled_counts import SampledCounts
@@ -19,6 +21,11 @@ Counts = NDArray[np.int64]
 ClassCounts = NDArray[np.int32] | NDArray[np.int64]
 Estimates = NDArray[np.int64] | NDArray[np.float64]
 ClassEstimates = ClassCounts | NDArray[np.float64]
+
+SLIM = (
+    "slim run: it answers for its calibration range and its operating points, and this is about "
+    "another place; evaluate again without --slim"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +116,24 @@ class Sampling:
 
 
 @dataclass(frozen=True, slots=True)
+class SlimCounts:
+    """What is left of counts per class in a slim run.
+
+    Attributes
+    ----------
+    kept : int64 array of shape (L,)
+        The class edges at which there are counts per class; at others these are as at the kept one
+        before. Always the first and the last, and all moment edges.
+    sums : mapping of str to float64 array
+        What was worked out from the counts of all classes at all class edges, by name; empty where
+        nothing was left out.
+    """
+
+    kept: Counts
+    sums: Mapping[str, NDArray[np.float64]]
+
+
+@dataclass(frozen=True, slots=True)
 class PairCounts:
     """Accepted pairs at every edge: cumulative integers, exact; or estimates of these from a sample
     of pairs (`sampling`), which need not be whole numbers.
@@ -151,6 +176,8 @@ class PairCounts:
         The same for the pairs with both ends in one group, on the same edges. Empty without groups.
     gallery : GalleryCounts, optional
         For pairs of queries with gallery rows; None for the pairs of one set.
+    slim : SlimCounts, optional
+        Where counts per class were left out.
     """
 
     metric: Metric
@@ -172,6 +199,20 @@ class PairCounts:
     sampling: Sampling | None = None
     within_groups: "tuple[tuple[Label, PairCounts], ...]" = ()
     gallery: GalleryCounts | None = None
+    slim: SlimCounts | None = None
+
+    def need_class_edges(self, edge: NDArray[np.int64] | None = None) -> None:
+        """Make sure that there are counts per class at some class edges, or at all of them.
+
+        Raises
+        ------
+        InputError
+            Where they were left out.
+        """
+        if self.slim is None or self.slim.kept.size == self.class_edge.size:
+            return
+        if edge is None or not np.isin(edge, self.slim.kept).all():
+            raise InputError(SLIM)
 
     @property
     def classes(self) -> int:

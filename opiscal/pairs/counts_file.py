@@ -20,11 +20,13 @@ from numpy.typing import NDArray
 
 from opiscal.data.embedding_set import Label, Metric
 from opiscal.errors import InputError, UsageError
-from opiscal.pairs.counts import ClassPairSums, GalleryCounts, PairCounts
+from opiscal.pairs.counts import ClassPairSums, GalleryCounts, PairCounts, SlimCounts
 from opiscal.pairs.sampled_counts import SampledCounts
 
 FORMAT = "opiscal pair counts"
 VERSION = 4
+# Who does not know of it would take what was left out for counts.
+SLIM_VERSION = 5
 
 # Kept as they are; the counts of a group are on the edges of the whole.
 _EDGE_ARRAYS = ("distance", "class_edge", "moment_edge")
@@ -46,9 +48,12 @@ _RISING_STRATA = (
     *("row_sums", "group_squares", "positive_squares"),
 )
 
+# Of a slim run.
+_SLIM_KEPT, _SLIM_SUMS = "slim_kept", "slim/"
+
 # A zip notes when each member was written; always the same time, or no two files would be equal.
 _NO_TIME = (1980, 1, 1, 0, 0, 0)
-_FAST = 1
+_FAST, _SMALL = 1, 6
 _BLOCK_VALUES = 1 << 20
 
 # What zipfile, zlib, the header parser of NumPy and json raise over damaged bytes.
@@ -89,12 +94,14 @@ def save_counts(counts: PairCounts, file: Path, *, meta: Mapping[str, str] = {})
     OSError
         Where the file cannot be written.
     """
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+    level = _FAST if counts.slim is None else _SMALL
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=level) as archive:
         _write_record(archive, counts, "", counts)
         header = {
             **_header(counts),
             "format": FORMAT,
-            "version": VERSION,
+            "version": VERSION if counts.slim is None else SLIM_VERSION,
+            **({} if counts.slim is None else {"slim": sorted(counts.slim.sums)}),
             "meta": dict(meta),
             "groups": [
                 {**_header(part), "group": _plain(group)} for group, part in counts.within_groups
@@ -103,6 +110,10 @@ def save_counts(counts: PairCounts, file: Path, *, meta: Mapping[str, str] = {})
         _write_json(archive, "header", header)
         for k, (_, part) in enumerate(counts.within_groups):
             _write_record(archive, part, _prefix(k), counts)
+        if counts.slim is not None:
+            _write(archive, _SLIM_KEPT, counts.slim.kept)
+            for name in sorted(counts.slim.sums):
+                _write(archive, _SLIM_SUMS + name, counts.slim.sums[name])
 
 
 def load_counts(file: Path) -> PairCounts:
@@ -131,7 +142,9 @@ def load_counts(file: Path) -> PairCounts:
             (part["group"], _read_record(archive, _prefix(k), part, edges, ()))
             for k, part in enumerate(header["groups"])
         )
-        return _read_record(archive, "", header, edges, groups)
+        counts = _read_record(archive, "", header, edges, groups)
+        slim = _read_slim(archive, header.get("slim"), edges)
+        return counts if slim is None else replace(counts, slim=slim)
 
 
 def read_meta(file: Path) -> dict[str, str]:
@@ -216,7 +229,7 @@ def _write(archive: zipfile.ZipFile, name: str, array: NDArray[Any]) -> None:
     member.create_system, member.external_attr = 3, 0o600 << 16
     content = BytesIO()
     np.lib.format.write_array(content, np.ascontiguousarray(array), allow_pickle=False)
-    archive.writestr(member, content.getbuffer(), zipfile.ZIP_DEFLATED, _FAST)
+    archive.writestr(member, content.getbuffer(), zipfile.ZIP_DEFLATED, archive.compresslevel)
 
 
 def _steps(accepted: NDArray[np.integer], name: str) -> NDArray[np.unsignedinteger]:
@@ -267,13 +280,32 @@ def _read_header(archive: zipfile.ZipFile, file: Path) -> dict[str, Any]:
     header = _read_json(archive, "header")
     if not isinstance(header, dict) or header.get("format") != FORMAT:
         _wrong(f"its header does not say {FORMAT!r}")
-    if header["version"] != VERSION:
+    if header["version"] not in (VERSION, SLIM_VERSION):
         raise InputError(
             f"counts {str(file)!r} have version {header['version']!r}, this opiscal reads version "
             f"{VERSION}; use the opiscal that wrote them, or make the run again with 'opiscal "
             "evaluate'"
         )
     return header
+
+
+def _read_slim(
+    archive: zipfile.ZipFile, names: list[str] | None, edges: Mapping[str, Any]
+) -> SlimCounts | None:
+    if names is None:
+        return None
+    kept = _read(archive, _SLIM_KEPT)
+    known = np.arange(edges["class_edge"].size)
+    if kept.dtype.kind != "i" or not np.isin(kept, known).all():
+        _wrong("edges of a slim run that are no class edges")
+    if not np.isin(np.concatenate([known[:1], edges["moment_edge"], known[-1:]]), kept).all():
+        _wrong("a slim run without its moment edges")
+    sums = {}
+    for name in names:
+        sums[name] = _read(archive, _SLIM_SUMS + name)
+        if sums[name].dtype != np.float64 or sums[name].shape not in ((known.size,), (1,)):
+            _wrong(f"{name} of shape {sums[name].shape}")
+    return SlimCounts(kept.astype(np.int64), sums)
 
 
 def _read_json(archive: zipfile.ZipFile, name: str) -> Any:

@@ -432,8 +432,16 @@ class Report:
         out["settings"] = self.settings.to_dict()
         return out
 
-    def save(self, path: str | Path, *, plots: bool = True) -> Path:
+    def save(self, path: str | Path, *, plots: bool = True, slim: bool = False) -> Path:
         """Write the run folder, whole or not at all; an older run there is replaced.
+
+        Parameters
+        ----------
+        path : str or Path
+        plots : bool
+            Whether figures are drawn, and the page with them is written.
+        slim : bool
+            Whether only what comparisons need is kept: a small run, and nothing is drawn.
 
         Raises
         ------
@@ -442,7 +450,7 @@ class Report:
         """
         from opiscal.report.run import write_run
 
-        return write_run(self, Path(path), plots=plots)
+        return write_run(self, Path(path), plots=plots, slim=slim)
 
 
 def point_to_dict(point: OperatingPoint) -> dict[str, Any]:

@@ -20,9 +20,10 @@ from opiscal.report.run_folder import (
     writing_run,
 )
 from opiscal.report.settings import EvaluateConfig
+from opiscal.report.slim import slim_counts
 
 
-def write_run(report: Report, folder: Path, *, plots: bool = True) -> Path:
+def write_run(report: Report, folder: Path, *, plots: bool = True, slim: bool = False) -> Path:
     """Write a run folder, whole or not at all; an older run there is replaced.
 
     Parameters
@@ -31,6 +32,9 @@ def write_run(report: Report, folder: Path, *, plots: bool = True) -> Path:
     folder : Path
     plots : bool
         Whether figures are drawn, and the page with them is written.
+    slim : bool
+        Whether only what comparisons need of the counts is kept, and nothing is drawn; see
+        `opiscal.report.slim`.
 
     Returns
     -------
@@ -50,10 +54,11 @@ def write_run(report: Report, folder: Path, *, plots: bool = True) -> Path:
             "fingerprint": report.provenance.fingerprint,
             "nearest_class": json.dumps(list(report.nearest_class)),
         }
-        save_counts(report.counts, place / COUNTS_FILE, meta=meta)
+        counts = slim_counts(report) if slim else report.counts
+        save_counts(counts, place / COUNTS_FILE, meta=meta)
         table = class_table(report)
         write_table(table.columns(), place / CLASSES_FILE)
-        if plots:
+        if plots and not slim:
             # Heavy, and not needed for numbers.
             from opiscal.report.page.page import report_page
             from opiscal.report.plots import write_plots
