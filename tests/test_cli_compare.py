@@ -151,3 +151,29 @@ def test_as_installed(command, places_run, noisy):
     assert "mean utility" in answer.out
     answer = command("compare", places_run)
     assert answer.code == 2
+
+
+def test_a_picture_of_the_models(cli, places_run, noisy, tmp_path):
+    file = tmp_path / "models.svg"
+    more = ("--names", "a:b,c", "--pair", "a:b:c", "--error", "recall", "--plot", file)
+    assert cli("compare", places_run, noisy, *more).code == 0
+    text = file.read_text(encoding="utf-8")
+    assert "recognition error: 1 - Recall@1" in text
+    assert ">a:b</text>" in text
+    assert [path.name for path in tmp_path.iterdir()] == ["models.svg"]
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (("--pair", "a:b"), "--pair and --error: they are of a picture; give --plot FILE too"),
+        (("--plot", "x.gif"), "--plot 'x.gif': must end in .svg, .png, .pdf"),
+        (("--plot", "x.svg", "--pair", "a:z", "--names", "a,b"), "--pair 'a:z': must be two names"),
+        (("--plot", "x.svg", "--error", "pie"), "error 'pie': must be eer, recall or far=x"),
+    ],
+)
+def test_a_picture_that_cannot_be_drawn(cli, places_run, noisy, tmp_path, more, said):
+    answer = cli("compare", places_run, noisy, *more)
+    assert (answer.code, answer.out) == (2, "")
+    assert said in answer.err
+    assert not list(tmp_path.iterdir())

@@ -13,7 +13,7 @@ from opiscal.gate.comparison_lines import comparison_lines
 from opiscal.gate.comparison_markdown import markdown_lines, name_text
 from opiscal.measures.paired_replicates import SharedClasses
 from opiscal.measures.rate_confidence import ApartFigure
-from opiscal.report.layout import cells_of
+from opiscal.report.layout import Screen, cells_of
 
 NASTY = (
     "<script>alert(1)</script>", "a|b `c` **d**", "line\nfeed", "\x1b[31mred", "\u202eright",
@@ -325,8 +325,8 @@ def test_few_classes_and_no_noise_leave_out_what_is_not_known():
 
 @pytest.mark.parametrize("width", [20, 40, 60, 80, 100, 200])
 def test_text_fits_and_says_what_was_found(compared, width):
-    lines = comparison_lines(compared, width)
-    assert max(map(cells_of, lines)) <= max(min(width, 100), 20)
+    lines = comparison_lines(compared, Screen(width))
+    assert max(map(cells_of, lines)) <= min(width, 100)
     text = " ".join(" ".join(lines).split())
     for words in ("paired", "50 classes", "worse", "similarity", "Recall@1", "beyond"):
         assert words in text
@@ -341,7 +341,7 @@ def nasty():
 
 def test_names_and_labels_are_text_in_text(nasty):
     for width in (40, 80):
-        lines = comparison_lines(nasty, width)
+        lines = comparison_lines(nasty, Screen(width))
         assert all(c.isprintable() for line in lines for c in line)
         assert max(map(cells_of, lines)) <= width
 

@@ -1,5 +1,6 @@
 """Displays: their numbers and labels, and files of equal bytes. Never pixels."""
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -22,6 +23,7 @@ from opiscal.report.advice import find_advice
 from opiscal.report.class_table import class_table
 from opiscal.report.displays.class_ranking import MOST_NAMED, ClassRankingDisplay
 from opiscal.report.displays.class_thresholds import ClassThresholdsDisplay
+from opiscal.report.displays.consistency import ConsistencyDisplay, pareto_front
 from opiscal.report.displays.display import Display
 from opiscal.report.displays.distances import DistancesDisplay, LogDistancesDisplay
 from opiscal.report.displays.figure_files import figure_bytes
@@ -432,6 +434,66 @@ def test_styles_are_put_in_force_and_taken_back(report: Report) -> None:
         figure_style("nope"),
     ):
         pass
+
+
+def test_models_by_error_and_consistency() -> None:
+    report, other = make_report(classes=12), make_report(seed=1, classes=12)
+    names = ("old", "n\x1b[0mew")
+    display = ConsistencyDisplay.from_reports([report, other], names, pairs=[names])
+    for k, one in enumerate((report, other)):
+        assert display.error[k] == pytest.approx(np.mean(one.verification.eer))
+        assert tuple(display.error_ci[:, k]) == one.verification.eer_ci
+        assert display.opis[k] == one.opis.corrected
+        assert tuple(display.opis_ci[:, k]) == one.opis.corrected_ci
+    assert display.corrected
+    ax = display.plot().ax_
+    assert ax.get_ylabel() == "OPIS without noise"
+    said = [text.get_text() for text in ax.texts if text.get_text()]
+    assert said == ["old", "n\\x1b[0mew"]
+    (arrow,) = [text for text in ax.texts if not text.get_text()]
+    assert arrow.xyann == (display.error[0], display.opis[0])
+    assert arrow.xy == (display.error[1], display.opis[1])
+    for low, high in ((ax.get_xlim(), display.error_ci), (ax.get_ylim(), display.opis_ci)):
+        assert low[0] < high.min()
+        assert high.max() < low[1]
+    by_recall = ConsistencyDisplay.from_reports([report, other], names, error="recall")
+    assert by_recall.error[0] == 1 - report.retrieval.recall_at["1"]
+    assert np.isnan(by_recall.error_ci).all()
+    at_far = ConsistencyDisplay.from_reports([report, other], names, error="far=0.1")
+    assert at_far.error[1] == other.threshold(far=0.1).frr
+    assert at_far.plot().ax_.get_xlabel() == "recognition error: FRR at FAR 0.1"
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"error": "nope"}, "error 'nope': must be eer, recall or far=x"),
+        ({"error": "far=x"}, "error 'far=x': must be eer, recall or far=x"),
+        ({"error": "far=1e-9"}, "the data of 'a' cannot support that FAR"),
+        ({"pairs": [("a", "c")]}, "pair 'a:c': no model is called 'c'; they are 'a', 'b'"),
+    ],
+)
+def test_a_wrong_picture_of_models_is_refused(
+    report: Report, asked: dict[str, object], said: str
+) -> None:
+    with pytest.raises(UsageError, match=re.escape(said)):
+        ConsistencyDisplay.from_reports([report, report], ("a", "b"), **asked)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_front_is_what_nobody_beats(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    error, opis = rng.integers(0, 5, size=(2, 9)) / 10
+    front = pareto_front(error, opis).tolist()
+    for k in range(9):
+        beaten = any(
+            error[j] <= error[k]
+            and opis[j] <= opis[k]
+            and (error[j], opis[j]) != (error[k], opis[k])
+            for j in range(9)
+        )
+        assert beaten != (k in front)
+    assert (np.diff(error[front]) >= 0).all()
 
 
 HOSTILE = [

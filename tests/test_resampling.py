@@ -11,6 +11,7 @@ from interval_oracles import weighted_figures
 from scipy.special import stdtrit
 from test_rate_intervals import SMALL, made, toy
 
+import opiscal
 from opiscal.errors import UsageError
 from opiscal.measures.calibration_range import RangeSpec, find_range
 from opiscal.measures.class_curves import ClassCurves, EpsilonChoice, UtilityNoise
@@ -509,3 +510,13 @@ def test_a_spread_of_nothing_has_the_plain_ends():
     pivots = np.zeros((5, 2), np.float32)
     for plain in (0.0, 0.5):
         assert spread_ends(same, 0.25, plain, sums, pivots, 0.975) == (0.25, 0.25)
+
+
+def test_an_interval_of_opis_ends_where_opis_does():
+    """With few classes that differ much Student's law would reach beyond."""
+    rng = np.random.default_rng(0)
+    labels = np.arange(48) % 8
+    noise = np.where(labels == 3, 1.6, 0.8)[:, None] * rng.normal(size=(48, 16))
+    report = opiscal.evaluate(rng.normal(size=(8, 16))[labels] + noise, labels)
+    low, high = report.opis.ci
+    assert 0 < low < report.opis.value < high == 0.25

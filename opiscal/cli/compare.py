@@ -1,7 +1,8 @@
 """``opiscal compare``: models side by side, and what is known of their differences."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,9 +12,12 @@ from opiscal.cli.console import (
     print_json,
     print_lines,
     say,
-    terminal_width,
+    screen,
 )
 from opiscal.cli.source import report_of
+
+if TYPE_CHECKING:
+    from opiscal.gate.comparison import Comparison
 
 
 def compare(
@@ -59,6 +63,32 @@ def compare(
     metric: options.MetricOption = "cosine",
     threads: options.Threads = None,
     seed: options.Seed = 0,
+    plot: Annotated[
+        Path | None,
+        typer.Option(
+            "--plot",
+            metavar="FILE",
+            help="Draw OPIS against recognition error, a point a model with its intervals, and the "
+            "Pareto front: a .svg, .png or .pdf.",
+            show_default=False,
+        ),
+    ] = None,
+    error: Annotated[
+        str,
+        typer.Option(
+            "--error",
+            help="With --plot: eer, recall (1 - Recall@1) or far=x (FRR at that FAR).",
+        ),
+    ] = "eer",
+    pair: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--pair",
+            metavar="BASE:NEW",
+            help="With --plot: names of two models that an arrow joins. Repeatable.",
+            show_default=False,
+        ),
+    ] = None,
     markdown: Annotated[
         bool, typer.Option("--markdown", help="Print Markdown tables on stdout.")
     ] = False,
@@ -90,7 +120,10 @@ def compare(
                 f"{sources[0]!r} alone: a comparison needs two models or more; give the baseline "
                 "first, then the others"
             )
+        if plot is None and (pair or error != "eer"):
+            raise UsageError("--pair and --error: they are of a picture; give --plot FILE too")
         called = _names(names, sources)
+        pairs = [_pair(text, called) for text in pair or ()]
         config = EvaluateConfig(
             metric=metric,  # type: ignore[arg-type]  # checked there, with a message
             threads=threads,
@@ -110,6 +143,8 @@ def compare(
             confidence=confidence,
             seed=seed,
         )
+        if plot is not None:
+            _draw(plot, comparison, error, pairs)
         if not quiet:
             for candidate in comparison.candidates:
                 for found in candidate.mismatches:
@@ -122,7 +157,40 @@ def compare(
         elif markdown:
             print_lines(markdown_lines(comparison))
         else:
-            print_lines(comparison_lines(comparison, terminal_width()))
+            print_lines(comparison_lines(comparison, screen()))
+
+
+def _pair(text: str, called: list[str]) -> tuple[str, str]:
+    """The two names of ``BASE:NEW``, either of which may have a colon in it."""
+    from opiscal.errors import UsageError
+
+    parts = text.split(":")
+    for cut in range(1, len(parts)):
+        base, new = ":".join(parts[:cut]), ":".join(parts[cut:])
+        if base in called and new in called:
+            return base, new
+    raise UsageError(
+        f"--pair {text!r}: must be two names of models with a colon between them, such as "
+        f"{called[0]}:{called[1]}"
+    )
+
+
+def _draw(
+    file: Path, comparison: "Comparison", error: str, pairs: Sequence[tuple[str, str]]
+) -> None:
+    from opiscal.errors import UsageError
+    from opiscal.report.plots import FORMATS, draw_models
+    from opiscal.report.whole_file import write_whole
+
+    ending = file.suffix.removeprefix(".").lower()
+    if ending not in FORMATS:
+        raise UsageError(
+            f"--plot {str(file)!r}: must end in {', '.join(f'.{one}' for one in FORMATS)}"
+        )
+    reports = [model.report for model in comparison.models]
+    names = [model.name for model in comparison.models]
+    drawn = draw_models(reports, names, ending, error=error, pairs=pairs)
+    write_whole(file, drawn.data)
 
 
 def _names(names: str | None, sources: list[str]) -> list[str]:

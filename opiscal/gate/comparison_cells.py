@@ -1,6 +1,6 @@
 """A comparison as cells of tables, for text and for Markdown."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from opiscal.gate.class_changes import ClassChange
 from opiscal.gate.comparison import Candidate, Model
@@ -18,8 +18,8 @@ _SIGNIFICANT = 3
 _LARGE_CHANGE = 100
 
 
-def model_cells(models: Sequence[Model]) -> list[list[str]]:
-    """The table of models as text, its head first; names are made safe to print."""
+def model_cells(models: Sequence[Model], shown: Callable[[str], str] = clean) -> list[list[str]]:
+    """The table of models as text, its head first; names are made safe to print by `shown`."""
     figures = compared_figures(models[0].report, SHOWN_FARS)
     head = ["model", *(figure.name for figure in figures)]
     cosine = all(model.report.metric == "cosine" for model in models)
@@ -27,7 +27,7 @@ def model_cells(models: Sequence[Model]) -> list[list[str]]:
     return [
         head,
         *(
-            [clean(model.name), *(_value(figure, model, cosine) for figure in figures)]
+            [shown(model.name), *(_value(figure, model, cosine) for figure in figures)]
             for model in models
         ),
     ]

@@ -14,6 +14,9 @@ from opiscal.measures.rates import Floats
 EpsAgainst = Literal["others", "best"]
 EpsRank = Literal["range", "threshold"]
 
+LARGEST_OPIS = 0.25
+"""Half of the classes at 0, the others at 1."""
+
 
 @dataclass(frozen=True, slots=True)
 class Integration:

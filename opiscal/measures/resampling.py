@@ -9,6 +9,7 @@ from opiscal.errors import UsageError
 from opiscal.measures.calibration_range import CalibrationRange, RangeSpec
 from opiscal.measures.class_curves import EpsilonChoice, UtilityNoise
 from opiscal.measures.figure_replicates import REPLICATES, figure_replicates
+from opiscal.measures.opis import LARGEST_OPIS
 from opiscal.measures.rate_intervals import check_confidence
 from opiscal.measures.rates import Pool
 from opiscal.measures.replicate_ends import AcceleratedEnds
@@ -208,7 +209,7 @@ def resampled_intervals(
     corrected = None
     if ("corrected_opis", None) in drawn.base:
         low, high = interval("corrected_opis")
-        corrected = low - bias.spread, high - bias.spread
+        corrected = low - bias.spread, min(high - bias.spread, LARGEST_OPIS)
     return ResampledIntervals(
         confidence=confidence,
         replicates=replicates,
@@ -225,7 +226,7 @@ def resampled_intervals(
         mean_utility=_less_bias(
             interval("mean_utility", 0.0, 1.0), drawn.base["mean_utility", None], bias.mean
         ),
-        opis=interval("opis", 0.0),
+        opis=interval("opis", 0.0, LARGEST_OPIS),
         corrected_opis=corrected,
         epsilon_opis=interval("epsilon_opis", 0.0, 1.0),
     )

@@ -122,6 +122,21 @@ def spread_title(rates: Sequence[tuple[str, Floats]]) -> str:
     return f"One class in twenty has {said}"
 
 
+def consistency_title(front: Sequence[str], models: int) -> str:
+    """Which models have the lowest figures.
+
+    Examples
+    --------
+    >>> consistency_title(["new"], 2)
+    'new has the lowest error and the lowest OPIS of 2 models'
+    >>> consistency_title(["new", "old"], 3)
+    'new has the lowest error, old the lowest OPIS'
+    """
+    if len(front) == 1:
+        return f"{front[0]} has the lowest error and the lowest OPIS of {models} models"
+    return f"{front[0]} has the lowest error, {front[-1]} the lowest OPIS"
+
+
 def short_threshold(threshold: float, metric: Metric) -> str:
     """The threshold, rounded so that the printed value accepts no pair too many.
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from opiscal.errors import UsageError
 from opiscal.report.class_table import ClassTable
+from opiscal.report.displays.consistency import ConsistencyDisplay
 from opiscal.report.displays.display import SIZE, Display, new_axes
 from opiscal.report.displays.figure_files import (
     DOTS_PER_INCH,
@@ -175,3 +176,25 @@ def draw_plots(
             for ending in formats:
                 data = figure_bytes(figure, name, ending, shape.dpi)
                 yield FigureFile(f"{name}.{ending}", display.title, display.description, data)
+
+
+def draw_models(
+    reports: Sequence[Report],
+    names: Sequence[str],
+    format: FigureFormat,
+    *,
+    error: str = "eer",
+    pairs: Sequence[tuple[str, str]] = (),
+) -> FigureFile:
+    """Draw models by their error and their OPIS.
+
+    Parameters
+    ----------
+    reports, names, error, pairs
+        As for `opiscal.report.displays.consistency.ConsistencyDisplay.from_reports`.
+    format : "svg", "png" or "pdf"
+    """
+    with figure_style():
+        display = ConsistencyDisplay.from_reports(reports, names, error=error, pairs=pairs).plot()
+        data = figure_bytes(display.figure_, display.kind, format)
+    return FigureFile(f"{display.kind}.{format}", display.title, display.description, data)
