@@ -32,9 +32,9 @@ types: $(VENV)/installed-dev
 layers: $(VENV)/installed-dev
 	$(BIN)/lint-imports
 
-# -ra ends with every skipped test and its reason.
+# -ra ends with every skipped test and its reason. Files of tests are shared out over the cores.
 tests: $(VENV)/installed-dev
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile
 
 bench: $(VENV)/installed-dev
 	$(BIN)/python benchmarks/exact.py
