@@ -34,9 +34,9 @@ types: $(VENV)/installed-dev
 layers: $(VENV)/installed-dev
 	$(BIN)/lint-imports
 
-# -ra ends with every skipped test and its reason.
+# -ra ends with every skipped test and its reason. Files of tests are shared out over the cores.
 tests: $(VENV)/installed-dev
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile
 
 # What trains: torch without CUDA, from PyPI where that has such a build, else from its own index.
 # Without it the tests of opiscal.losses are skipped.

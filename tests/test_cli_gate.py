@@ -291,6 +291,24 @@ def test_runs_that_differ_are_compared_only_where_that_is_allowed(cli, runs, tmp
     assert "measure different things" in refused.error
 
 
+def test_distances_of_two_metrics_are_not_compared(cli, runs, tmp_path):
+    import opiscal
+
+    config = opiscal.EvaluateConfig(metric="l2")
+    opiscal.evaluate(*rows_of(0.5, 1), config=config).save(tmp_path / "l2", plots=False)
+    rules = [
+        '[[rule]]\nmetric = "far_at_threshold"\nmax_increase = 0.0\n',
+        '[[rule]]\nmetric = "recommended_threshold.distance"\nmax_increase = 9.0\n'
+        'judge = "value"\n',
+        '[[rule]]\nmetric = "opis.value"\nmax_increase = 9.0\n',
+    ]
+    arguments = ["--policy", policy(tmp_path, *rules), "--allow-mismatch", "--json"]
+    done = cli("gate", "l2", "--baseline", runs / "old", *arguments)
+    found = [rule["verdict"] for rule in done.document["rules"]]
+    assert found == ["inconclusive", "inconclusive", "pass"]
+    assert "two metrics" in done.document["rules"][0]["reason"]
+
+
 def test_a_candidate_may_be_data_and_a_baseline_its_report(cli, runs, tmp_path):
     vectors, labels = rows_of(0.5, 1)
     data = write_set(tmp_path / "data.parquet", vectors.astype(np.float32), labels)

@@ -32,6 +32,8 @@ NO_BASELINE_INTERVAL = (
     "max_increase"
 )
 
+_DISTANCES = tuple(f"recommended_threshold.{x}" for x in ("distance", "squared_l2"))
+
 
 @dataclass(frozen=True, slots=True)
 class Gathered:
@@ -185,6 +187,8 @@ def _number(rule: Rule, text: str) -> float:
 def _evidence(rule: Rule, runs: _Runs) -> Evidence:
     if rule.metric in AT_THRESHOLD and runs.distance(rule) is None:
         return Evidence(reason="the run does not have this threshold, or does not support it")
+    if _of_two_metrics(rule, runs):
+        return Evidence(reason="distances of two metrics, cosine and l2, are not the same thing")
     value = _value(rule, runs, runs.candidate)
     baseline = None
     if rule.kind in OF_DIFFERENCES and runs.baseline is not None:
@@ -204,6 +208,14 @@ def _evidence(rule: Rule, runs: _Runs) -> Evidence:
     if rule.kind in OF_DIFFERENCES:
         return _of_difference(rule, runs, plain)
     return Evidence(value, curve=_own_curve(rule, runs))
+
+
+def _of_two_metrics(rule: Rule, runs: _Runs) -> bool:
+    """Whether a rule would hold a distance of one metric against those of another."""
+    if runs.baseline is None or rule.kind not in OF_DIFFERENCES:
+        return False
+    of_distance = rule.metric in AT_THRESHOLD or rule.metric in _DISTANCES
+    return of_distance and runs.baseline.metric != runs.candidate.metric
 
 
 def _missing(rule: Rule, value: float | None, baseline: float | None) -> str | None:
@@ -277,22 +289,3 @@ def _own_curve(rule: Rule, runs: _Runs) -> ConfidenceCurve | None:
     if metric == "utility_at_threshold":
         return runs.own.utility_at(distance)
     return rate_confidence(runs.parts.rates, runs.parts.curve, distance)[AT_THRESHOLD.index(metric)]
-
-
-def stated_far(reports: Sequence[Report]) -> float:
-    """The FAR that a gate goes by where none is given: the candidate's, who comes first.
-
-    That of its recommended threshold where this was chosen by FAR. Else the lower end of its
-    calibration range, or the upper one where the lower is not supported by all reports; 0.01 for a
-    range that is not one of FAR.
-    """
-    candidate = reports[0]
-    point = candidate.recommended_threshold
-    if point.criterion == "far" and point.target is not None:
-        return point.target
-    spec = candidate.settings.range_spec
-    if spec.kind != "far":
-        return 0.01
-    if spec.low > 0 and all(point_at_far(report, spec.low) is not None for report in reports):
-        return spec.low
-    return min(spec.high, 0.5)

@@ -1,7 +1,9 @@
 """The usual policy: the rules of a gate where none are given, and a first file of rules."""
 
+from collections.abc import Sequence
+
+from opiscal.gate.figures import point_at_far
 from opiscal.gate.policy import Policy, Rule, policy_of
-from opiscal.gate.rule_evidence import stated_far
 from opiscal.measures.operating_points import OperatingPoint
 from opiscal.report.layout import clean
 from opiscal.report.record import Report
@@ -31,7 +33,7 @@ def usual_policy(
     baseline : Report, optional
         Without it there are only the rules that need none.
     far : float, optional
-        The stated FAR; see `opiscal.gate.rule_evidence.stated_far`.
+        The stated FAR; see `stated_far`.
     threshold : str, optional
         The shipped threshold, as a rule has it.
     confidence : float
@@ -56,6 +58,25 @@ def usual_policy(
             | {"margin": "auto"}
         ]
     return policy_of({"confidence": confidence, "rule": rules}, "built in")
+
+
+def stated_far(reports: Sequence[Report]) -> float:
+    """The FAR that a gate goes by where none is given: the candidate's, who comes first.
+
+    That of its recommended threshold where this was chosen by FAR. Else the lower end of its
+    calibration range, or the upper one where the lower is not supported by all reports; 0.01 for a
+    range that is not one of FAR.
+    """
+    candidate = reports[0]
+    point = candidate.recommended_threshold
+    if point.criterion == "far" and point.target is not None:
+        return point.target
+    spec = candidate.settings.range_spec
+    if spec.kind != "far":
+        return 0.01
+    if spec.low > 0 and all(point_at_far(report, spec.low) is not None for report in reports):
+        return spec.low
+    return min(spec.high, 0.5)
 
 
 def _promise(

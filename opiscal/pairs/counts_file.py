@@ -49,7 +49,7 @@ _RISING_STRATA = (
 )
 
 # Of a slim run.
-_SLIM_KEPT, _SLIM_SUMS = "slim_kept", "slim/"
+_SLIM_KEPT, _SLIM_SUMS, _PLANES = "slim_kept", "slim/", ".bytes"
 
 # A zip notes when each member was written; always the same time, or no two files would be equal.
 _NO_TIME = (1980, 1, 1, 0, 0, 0)
@@ -196,6 +196,7 @@ def _write_record(
                 f"pairs within groups stand on a {name} of their own; count them on the edges of "
                 "the whole set"
             )
+    planes = whole.slim is not None
     _write_json(archive, prefix + "labels", [_plain(label) for label in counts.labels])
     _write(archive, prefix + "class_rows", counts.class_rows)
     if counts.sampling is not None:
@@ -203,19 +204,19 @@ def _write_record(
         for name in _PLAIN_STRATA:
             _write(archive, prefix + name, getattr(strata, name))
         for name in _RISING_STRATA:
-            _write(archive, prefix + name, _steps(getattr(strata, name), name))
+            _write_steps(archive, prefix + name, getattr(strata, name), planes)
         return
     for name in _RISING_ARRAYS:
-        _write(archive, prefix + name, _steps(getattr(counts, name), name))
+        _write_steps(archive, prefix + name, getattr(counts, name), planes)
     if (sums := counts.class_pairs) is not None:
         _write(archive, prefix + "class_pair_edge", sums.edge)
         for name in _class_pair_arrays(sums):
-            _write(archive, prefix + "class_pair_" + name, _steps(getattr(sums, name), name))
+            _write_steps(archive, prefix + "class_pair_" + name, getattr(sums, name), planes)
     if (two := counts.gallery) is not None:
         for name in (*_GALLERY_ROWS, "other_classes"):
             _write(archive, prefix + name, getattr(two, name))
         for name in _GALLERY_RISING:
-            _write(archive, prefix + name, _steps(getattr(two, name), name))
+            _write_steps(archive, prefix + name, getattr(two, name), planes)
 
 
 def _write_json(archive: zipfile.ZipFile, name: str, value: Any) -> None:
@@ -230,6 +231,20 @@ def _write(archive: zipfile.ZipFile, name: str, array: NDArray[Any]) -> None:
     content = BytesIO()
     np.lib.format.write_array(content, np.ascontiguousarray(array), allow_pickle=False)
     archive.writestr(member, content.getbuffer(), zipfile.ZIP_DEFLATED, archive.compresslevel)
+
+
+def _write_steps(
+    archive: zipfile.ZipFile, name: str, accepted: NDArray[np.integer], planes: bool
+) -> None:
+    """Write what each edge adds; of a slim run byte by byte, the high ones apart: a third less."""
+    steps = _steps(accepted, name)
+    if not planes or steps.dtype.itemsize == 1:
+        _write(archive, name, steps)
+        return
+    # The lowest byte first, on any machine.
+    low_first = steps.astype(steps.dtype.newbyteorder("<"), copy=False)
+    by_byte = low_first.view(np.uint8).reshape(*steps.shape, steps.dtype.itemsize)
+    _write(archive, name + _PLANES, np.moveaxis(by_byte, -1, 0))
 
 
 def _steps(accepted: NDArray[np.integer], name: str) -> NDArray[np.unsignedinteger]:
@@ -407,7 +422,7 @@ def _read_gallery(
     if arrays["other_classes"].shape[1:] != (4,):
         _wrong(f"other classes of shape {arrays['other_classes'].shape}")
     for name in _GALLERY_RISING:
-        steps = _read(archive, prefix + name)
+        steps = _read_steps(archive, prefix + name)
         if steps.shape != distance.shape or steps.dtype.kind != "u":
             _wrong(f"{name} of shape {steps.shape} and type {steps.dtype}, not {distance.shape}")
         arrays[name] = np.cumsum(steps, dtype=np.int64)
@@ -415,11 +430,23 @@ def _read_gallery(
     return GalleryCounts(**known, **arrays)  # type: ignore[arg-type]  # numbers, then arrays
 
 
+def _read_steps(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
+    """What each edge adds, however it was written."""
+    if name + _PLANES + ".npy" not in archive.namelist():
+        return _read(archive, name)
+    by_byte = _read(archive, name + _PLANES)
+    if by_byte.dtype != np.uint8 or by_byte.ndim < 2 or len(by_byte) not in (2, 4, 8):
+        _wrong(f"{name} of type {by_byte.dtype} and shape {by_byte.shape}")
+    together = np.ascontiguousarray(np.moveaxis(by_byte, 0, -1))
+    steps: NDArray[Any] = together.view(f"<u{len(by_byte)}")[..., 0]
+    return steps
+
+
 def _rising(
     archive: zipfile.ZipFile, prefix: str, name: str, class_type: type[np.integer]
 ) -> NDArray[Any]:
     """An array that was kept as its steps."""
-    steps = _read(archive, prefix + name)
+    steps = _read_steps(archive, prefix + name)
     if steps.dtype.kind != "u":
         _wrong(f"{name} of type {steps.dtype}")
     of_class = name in _CLASS_ARRAYS or name in _CLASS_STRATA
@@ -434,7 +461,7 @@ def _read_class_pairs(
     edge = _read(archive, prefix + "class_pair_edge")
     sums = {}
     for name in names:
-        steps = _read(archive, prefix + "class_pair_" + name)
+        steps = _read_steps(archive, prefix + "class_pair_" + name)
         shape = (classes, edge.size) if name.startswith("by") else edge.shape
         if steps.shape != shape or steps.dtype.kind != "u":
             _wrong(f"{name} of class pairs of shape {steps.shape}, not {shape}")
