@@ -3,8 +3,10 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 RUN := opiscal-run
+TORCH := 'torch==2.13.0+cpu'
+TORCH_TESTS := 'pytorch-metric-learning>=2.8'
 
-.PHONY: demo test lint types layers tests bench bench-sampled coverage sample-data pictures clean
+.PHONY: demo test torch lint types layers tests bench bench-loss bench-sampled coverage sample-data digits pictures clean
 
 # The tool itself, without what its developers need.
 $(VENV)/installed: pyproject.toml
@@ -32,9 +34,16 @@ types: $(VENV)/installed-dev
 layers: $(VENV)/installed-dev
 	$(BIN)/lint-imports
 
-# -ra ends with every skipped test and its reason.
+# -ra ends with every skipped test and its reason. Files of tests are shared out over the cores.
 tests: $(VENV)/installed-dev
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile
+
+# What trains: torch without CUDA, from PyPI where that has such a build, else from its own index.
+# Without it the tests of opiscal.losses are skipped.
+torch: $(VENV)/installed-dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(TORCH) $(TORCH_TESTS) || \
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(TORCH) $(TORCH_TESTS) \
+		--extra-index-url https://download.pytorch.org/whl/cpu
 
 bench: $(VENV)/installed-dev
 	$(BIN)/python benchmarks/exact.py
@@ -42,6 +51,10 @@ bench: $(VENV)/installed-dev
 	$(BIN)/python benchmarks/command.py
 	$(BIN)/python benchmarks/hard_pairs.py
 	$(BIN)/python benchmarks/figures.py
+
+# The loss against a plain hinge of the same batch.
+bench-loss: torch
+	$(BIN)/python benchmarks/tcm_loss.py
 
 # Sampled pairs against every pair, up to a million rows: half an hour.
 bench-sampled: $(VENV)/installed-dev
@@ -57,6 +70,14 @@ coverage: $(VENV)/installed-dev
 
 sample-data: $(VENV)/installed-dev
 	$(BIN)/python sample_data/make.py
+
+# The experiment of examples/digits, its picture, and the pair of models among the sample data.
+EMBEDDINGS := examples/digits/out/embeddings
+digits: torch
+	$(BIN)/python examples/digits/run.py
+	cp examples/digits/out/circles.png examples/digits/circles.png
+	cp $(EMBEDDINGS)/16d-seed0-arcface.parquet sample_data/digits-arcface.parquet
+	cp $(EMBEDDINGS)/16d-seed0-arcface-tcm.parquet sample_data/digits-arcface-tcm.parquet
 
 # The pictures of the README.
 pictures: $(VENV)/installed

@@ -18,3 +18,7 @@ class InputError(OpiscalError):
 
 class InconclusiveError(OpiscalError):
     """The input is sound, but it does not hold enough data to answer the question."""
+
+
+class MissingLibraryError(OpiscalError, ImportError):
+    """A part of opiscal needs a library that is not installed."""

@@ -65,9 +65,12 @@ def test_commands_print_what_the_readme_says(folder):
     assert ran >= 3
 
 
-def test_python_examples_run(folder, monkeypatch):
+@pytest.mark.parametrize("with_torch", [False, True])
+def test_python_examples_run(folder, monkeypatch, with_torch):
+    if with_torch:
+        pytest.importorskip("torch", reason="torch is not installed: make torch")
     monkeypatch.chdir(folder)
-    examples = blocks("python")
+    examples = [block for block in blocks("python") if ("import torch" in block) == with_torch]
     assert examples
     for example in examples:
         exec(compile(example, "README.md", "exec"), {})

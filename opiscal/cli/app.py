@@ -12,6 +12,7 @@ from opiscal.cli import (
     gate,
     hard_pairs,
     inspect,
+    margins,
     plot,
     simulate,
     threshold,
@@ -70,6 +71,9 @@ app.command("gate", short_help="May this model be released? Rules, a baseline, o
 )
 app.command("validate", short_help="Is this policy, threshold.json or run sound?")(
     validate.validate
+)
+app.command("margins", short_help="The margins of the TCM loss that fit, and its value now.")(
+    margins.margins
 )
 app.command("simulate", short_help="Write a synthetic set whose true curves are known.")(
     simulate.simulate

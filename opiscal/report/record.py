@@ -22,6 +22,7 @@ from opiscal.report.settings import EvaluateConfig
 
 if TYPE_CHECKING:
     from opiscal.report.displays.display import Display
+    from opiscal.report.margins import Margins
 
 SCHEMA_VERSION = 1
 
@@ -359,6 +360,44 @@ class Report:
             confidence=confidence,
             force=force,
         )
+
+    def margins(
+        self,
+        *,
+        far: float | None = None,
+        frr: float | None = None,
+        m_pos: float | None = None,
+        m_neg: float | None = None,
+    ) -> "Margins":
+        """Margins of the threshold-consistent margin (TCM) loss that fit this embedding space.
+
+        By default the similarities at the two ends of the calibration range: positive pairs beyond
+        its near end are hard, and negative pairs within its far end.
+
+        Parameters
+        ----------
+        far : float, in (0, 1)
+            `m_neg` is the similarity of the largest threshold whose FAR is at most this.
+        frr : float, in (0, 1)
+            `m_pos` is that of the smallest threshold whose FRR is at most this.
+        m_pos, m_neg : float, in [-1, 1]
+            Margins that are in use.
+
+        Returns
+        -------
+        Margins
+            With the pairs that each calls hard, the loss now, and the same of the paper's margins.
+
+        Raises
+        ------
+        UsageError
+            Under ``l2``, for a value that is not allowed, or where a margin is given twice.
+        InconclusiveError
+            Where the data cannot support the FAR.
+        """
+        from opiscal.report.margins import margins_of
+
+        return margins_of(self, far=far, frr=frr, m_pos=m_pos, m_neg=m_neg)
 
     def display(self, kind: str) -> "Display":
         """Numbers of a figure, which ``.plot(ax=None)`` draws.
