@@ -506,7 +506,7 @@ def test_the_folder_holds_the_document_and_the_table(report, tmp_path):
     table = pq.read_table(run / "classes.parquet")
     assert table.column_names == [
         "label", "rows", "positives", "negatives", "mean_utility", "utility_error", "opis_share",
-        "far", "frr", "best_threshold", "nearest_class",
+        "far", "frr", "utility", "best_threshold", "best_utility", "nearest_class",
     ]  # fmt: skip
     assert table["label"].to_pylist() == list(report.counts.labels)
     assert table["positives"].to_numpy().sum() == report.pairs.positive
