@@ -5,7 +5,8 @@
 at the stated confidence, of what is judged: some 3.3 standard errors. A candidate as good as its
 baseline then passes a rule with a probability of 95 % or more, and four required rules, which the
 built-in policy has, with one of at least 80 %; one that is worse by twice the margin is six
-standard errors away, and fails. Two draws of the baseline itself would differ by the root of 2 of
+standard errors away, and fails; unless few classes made it worse, which makes the difference unsure
+(``benchmarks/gate_errors.py``). Two draws of the baseline itself would differ by the root of 2 of
 its own noise: the margin is never more because of the noise of a candidate. Half the width of the
 baseline's own interval would not do in place of the noise: what makes it wide is mostly which
 classes were drawn, which both runs share. It is 1.5 to 2 standard errors of the difference on
