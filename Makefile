@@ -34,8 +34,10 @@ types: $(VENV)/installed-dev
 layers: $(VENV)/installed-dev
 	$(BIN)/lint-imports
 
-# -ra ends with every skipped test and its reason. Files of tests are shared out over the cores.
+# -ra ends with every skipped test and its reason. Files of tests are shared out over the cores, where
+# threads of BLAS that wait for one another would only be in the way.
 tests: $(VENV)/installed-dev
+	OPENBLAS_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE \
 	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile
 
 # What trains: torch without CUDA, from PyPI where that has such a build, else from its own index.

@@ -27,7 +27,8 @@ from opiscal.pairs.pair_settings import PairSettings
 from opiscal.pairs.plan import plan_pairs
 from opiscal.pairs.sorted_rows import SortedRows, sort_rows
 from opiscal.report.assemble import assemble_report
-from opiscal.report.record import Data, Provenance, Report
+from opiscal.report.findings import Data, Provenance
+from opiscal.report.record import Report
 from opiscal.report.settings import EvaluateConfig
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"

@@ -234,6 +234,13 @@ def test_a_missing_metric_is_inconclusive(cli, runs, tmp_path):
     rule = '[[rule]]\nmetric = "differential.groups.opis"\nmax = 1.0\njudge = "value"\n'
     done = cli("gate", runs / "old", "--policy", policy(tmp_path, rule), "--json")
     assert done.code == 3
+    file = tmp_path / "gate.toml"
+    for more in ([], ["--inconclusive", "pass"]):
+        # What cannot be read is not taken for a pass either.
+        again = cli("gate", runs / "old", "--policy", file, *more, "--junit", "j.xml")
+        assert again.code == 3
+        assert 'errors="1"' in (tmp_path / "j.xml").read_text(encoding="utf-8")
+    assert cli("gate", runs / "old", "--policy", file, "--inconclusive", "fail").code == 1
     assert done.document["rules"][0]["value"] is None
     assert "missing" in done.document["rules"][0]["reason"]
 

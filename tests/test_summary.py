@@ -18,8 +18,9 @@ from opiscal.report.advice import advice
 from opiscal.report.bars import ASCII, BLOCKS, bar, glyphs_in, histogram
 from opiscal.report.class_table import class_table
 from opiscal.report.columns import Column, table_lines
+from opiscal.report.findings import EpsilonOpis, Opis
 from opiscal.report.layout import Screen, cells_of, clean, cut, first_that_fits, fit, flow
-from opiscal.report.record import EpsilonOpis, Opis, Report
+from opiscal.report.record import Report
 from opiscal.report.summary.story import summary_lines
 
 WIDTHS = [20, 30, 40, 60, 80, 100, 200]

@@ -103,7 +103,7 @@ def evaluate(
     with errors_as_exit_codes(debug):
         from opiscal.data.embedding_set import ColumnNames
         from opiscal.errors import UsageError
-        from opiscal.report.run_folder import check_run_place
+        from opiscal.report.run_folder import PAGE_FILE, check_run_place
         from opiscal.report.settings import EvaluateConfig
         from opiscal.report.summary.story import elapsed_line, summary_lines
 
@@ -162,4 +162,5 @@ def evaluate(
         if json_:
             print_json(report.to_dict())
         else:
-            print_lines(summary_lines(report, out, screen()))
+            page = None if no_plots or slim else out / PAGE_FILE
+            print_lines(summary_lines(report, out, screen(), page=page))

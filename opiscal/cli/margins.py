@@ -10,14 +10,7 @@ from opiscal.cli.source import report_of
 
 
 def margins(
-    source: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="[RUN or DATA...]",
-            help="A run folder, or data to evaluate first. [default: ./opiscal-run]",
-            show_default=False,
-        ),
-    ] = None,
+    source: options.RunOrData = None,
     far: Annotated[
         float | None,
         typer.Option(

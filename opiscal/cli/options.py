@@ -13,6 +13,14 @@ DataPaths = Annotated[
         show_default=False,
     ),
 ]
+RunOrData = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[RUN or DATA...]",
+        help="A run folder, or data to evaluate first. [default: ./opiscal-run]",
+        show_default=False,
+    ),
+]
 EmbeddingColumn = Annotated[
     str | None,
     typer.Option(

@@ -14,14 +14,7 @@ if TYPE_CHECKING:
 
 
 def plot(
-    source: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="[RUN or DATA...]",
-            help="A run folder, or data to evaluate first. [default: ./opiscal-run]",
-            show_default=False,
-        ),
-    ] = None,
+    source: options.RunOrData = None,
     kind: Annotated[
         list[str] | None,
         typer.Option(

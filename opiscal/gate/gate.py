@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from opiscal.errors import UsageError
 from opiscal.gate.mismatch import Mismatch
 from opiscal.gate.policy import Policy
 from opiscal.gate.rule_evidence import gather
 from opiscal.gate.usual_policy import usual_policy
-from opiscal.gate.verdict import Verdict, judge
+from opiscal.gate.verdict import Inconclusive, Verdict, judge
 from opiscal.report.plain import plain
 from opiscal.report.record import Report
 
@@ -53,9 +53,6 @@ class Gate:
 
 BUILT_IN = "built in"
 
-Inconclusive = Literal["fail", "pass"]
-"""What an inconclusive verdict is taken for."""
-
 
 def inconclusive_as(text: str | None) -> Inconclusive | None:
     """Read ``fail`` or ``pass``; anything else is a `UsageError`."""
@@ -75,14 +72,13 @@ def exit_code(
     ----------
     verdict : Verdict
     inconclusive : "fail", "pass" or None
-        What an inconclusive verdict is taken for.
+        What an inconclusive verdict is taken for; never a pass where a number is missing.
     report_only : bool
         0 for any verdict.
     """
-    taken = verdict.verdict
-    if taken == "inconclusive" and inconclusive is not None:
-        taken = inconclusive
-    return 0 if report_only else {"pass": 0, "fail": 1, "inconclusive": 3}[taken]
+    if report_only:
+        return 0
+    return {"pass": 0, "fail": 1, "inconclusive": 3}[verdict.taken_as(inconclusive)]
 
 
 def gate_reports(

@@ -4,8 +4,8 @@ import json
 import re
 from xml.etree import ElementTree
 
-from opiscal.gate.gate import Gate, Inconclusive
-from opiscal.gate.verdict import RuleVerdict
+from opiscal.gate.gate import Gate
+from opiscal.gate.verdict import Inconclusive, RuleVerdict
 from opiscal.report.layout import clean
 
 # What XML 1.0 has no room for, escaped or not.
@@ -50,8 +50,10 @@ def _case(rule: RuleVerdict, inconclusive: Inconclusive | None) -> ElementTree.E
         "testcase", classname=f"opiscal.gate.{rule.rule.level}", name=_xml(rule.rule.title)
     )
     tag = {"pass": None, "fail": "failure", "inconclusive": "error"}[rule.verdict]
-    if rule.verdict == "inconclusive" and inconclusive is not None:
-        tag = {"fail": "failure", "pass": "skipped"}[inconclusive]
+    if rule.verdict == "inconclusive":
+        tag = {"fail": "failure", "pass": "skipped", "inconclusive": "error"}[
+            rule.taken_as(inconclusive)
+        ]
     if tag is not None and rule.rule.level == "advisory":
         tag = "skipped"
     if tag is not None:

@@ -30,7 +30,7 @@ Holm, A simple sequentially rejective multiple test procedure, Scandinavian Jour
 doi:10.1080/00401706.1982.10487790, for intersection-union tests.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -43,6 +43,8 @@ from opiscal.measures.confidence_curve import LEAST_P, ConfidenceCurve
 from opiscal.measures.holm import holm
 
 Outcome = Literal["pass", "fail", "inconclusive"]
+Inconclusive = Literal["fail", "pass"]
+"""What an inconclusive verdict is taken for."""
 
 WIDE_MARGIN = 0.5
 """A margin that is more than this part of what it is compared with is pointed out."""
@@ -92,6 +94,20 @@ class RuleVerdict:
             return False
         return self.margin > WIDE_MARGIN * abs(reference)
 
+    @property
+    def unanswered(self) -> bool:
+        """Whether a number is missing: the candidate's, or where one is asked for the change."""
+        asked = self.difference if self.rule.kind in OF_DIFFERENCES else self.value
+        return self.value is None or asked is None
+
+    def taken_as(self, inconclusive: Inconclusive | None) -> Outcome:
+        """The verdict, where an inconclusive one is taken for another; a missing number never
+        passes.
+        """
+        if self.verdict != "inconclusive" or inconclusive is None:
+            return self.verdict
+        return "inconclusive" if inconclusive == "pass" and self.unanswered else inconclusive
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values."""
         rule = self.rule
@@ -123,6 +139,12 @@ class Verdict:
     verdict: Outcome
     confidence: float
     rules: tuple[RuleVerdict, ...]
+
+    def taken_as(self, inconclusive: Inconclusive | None) -> Outcome:
+        """The verdict, where inconclusive rules are taken for others (`RuleVerdict.taken_as`)."""
+        return _together(
+            rule.taken_as(inconclusive) for rule in self.rules if rule.rule.level == "required"
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """The document of ``gate --json``."""
@@ -165,13 +187,16 @@ def judge(policy: Policy, evidence: Sequence[Evidence]) -> Verdict:
         question.answered(p, policy.confidence)
         for question, p in zip(questions, breach, strict=True)
     )
-    outcomes = {rule.verdict for rule in rules if rule.rule.level == "required"}
-    verdict: Outcome = "pass"
-    if "fail" in outcomes:
-        verdict = "fail"
-    elif outcomes != {"pass"}:
-        verdict = "inconclusive"
+    verdict = _together(rule.verdict for rule in rules if rule.rule.level == "required")
     return Verdict(verdict, policy.confidence, rules)
+
+
+def _together(required: Iterable[Outcome]) -> Outcome:
+    """Of the required rules; none at all is no pass."""
+    outcomes = set(required)
+    if "fail" in outcomes:
+        return "fail"
+    return "pass" if outcomes == {"pass"} else "inconclusive"
 
 
 @dataclass(frozen=True, slots=True)

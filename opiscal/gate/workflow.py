@@ -3,7 +3,8 @@
 import os
 from pathlib import Path
 
-from opiscal.gate.gate import Gate, Inconclusive
+from opiscal.gate.gate import Gate
+from opiscal.gate.verdict import Inconclusive
 
 SUMMARY_BYTES = 1 << 20
 """A step summary that is larger is not shown at all."""
@@ -23,8 +24,7 @@ def annotation_lines(
         if found.verdict == "pass":
             continue
         stops = found.rule.level == "required" and not report_only
-        if found.verdict == "inconclusive" and inconclusive == "pass":
-            stops = False
+        stops = stops and found.taken_as(inconclusive) != "pass"
         lines.append(
             workflow_command(
                 "error" if stops else "warning",

@@ -25,10 +25,7 @@ from opiscal.pairs.counts import NeighbourRanks, PairCounts
 from opiscal.pairs.plan import PairPlan
 from opiscal.report.answers import find_point
 from opiscal.report.differential import differential_found
-from opiscal.report.notices import data_notices, range_notices, split_notices, wide_notices
-from opiscal.report.recommend import recommend
-from opiscal.report.record import (
-    SCHEMA_VERSION,
+from opiscal.report.findings import (
     Data,
     EpsilonOpis,
     IntervalMethod,
@@ -36,11 +33,13 @@ from opiscal.report.record import (
     Opis,
     Provenance,
     RangeFound,
-    Report,
     Retrieval,
     UtilityFound,
     Verification,
 )
+from opiscal.report.notices import data_notices, range_notices, split_notices, wide_notices
+from opiscal.report.recommend import recommend
+from opiscal.report.record import SCHEMA_VERSION, Report
 from opiscal.report.rounding import round_down
 from opiscal.report.sampling import pairs_found
 from opiscal.report.settings import EvaluateConfig

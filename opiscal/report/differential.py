@@ -12,7 +12,7 @@ from opiscal.measures.operating_points import OperatingPoint
 from opiscal.measures.rates import Floats
 from opiscal.measures.utility import Utility
 from opiscal.pairs.counts import PairCounts
-from opiscal.report.record import Differential, GroupDifferential, Unequal, WorstCell
+from opiscal.report.findings import Differential, GroupDifferential, Unequal, WorstCell
 from opiscal.report.settings import EvaluateConfig
 
 

@@ -71,18 +71,6 @@ def clean(text: Label | None) -> str:
     return "".join(safe)
 
 
-def table_lines(rows: Sequence[Sequence[str]], between: str = "  ") -> list[str]:
-    """A table with its first column, and intervals, to the left, and numbers to the right."""
-    widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
-    return [
-        between.join(
-            cell.ljust(width) if k == 0 or "[" in cell else cell.rjust(width)
-            for k, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    ]
-
-
 def cells_of(text: str) -> int:
     r"""Cells of a terminal that a text takes; where terminals differ, of the widest.
 

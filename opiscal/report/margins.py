@@ -16,8 +16,9 @@ from opiscal.measures.margins import (
 )
 from opiscal.measures.operating_points import distance_on_scale, threshold_scales
 from opiscal.measures.rates import rate_curve
+from opiscal.report.findings import Notice
 from opiscal.report.plain import plain
-from opiscal.report.record import Notice, Report
+from opiscal.report.record import Report
 from opiscal.report.rounding import JSON_DIGITS, TEXT_DIGITS, round_up
 
 NEARLY_EVERY, HARDLY_ANY = 0.9, 0.001

@@ -9,7 +9,7 @@ from opiscal.measures.rate_intervals import RateIntervals
 from opiscal.measures.rates import RateCurve
 from opiscal.pairs.counts import PairCounts
 from opiscal.report.answers import is_wide
-from opiscal.report.record import Data, Notice
+from opiscal.report.findings import Data, Notice
 from opiscal.report.settings import EvaluateConfig
 from opiscal.report.split import FEWEST_CLASSES
 

@@ -14,7 +14,7 @@ from opiscal.data.half_matrix import HalfMatrix
 from opiscal.data.sides import Sides
 from opiscal.pairs.sorted_rows import SortedRows
 from opiscal.pairs.threads import available_threads
-from opiscal.report.record import Data, Provenance
+from opiscal.report.findings import Data, Provenance
 from opiscal.report.settings import EvaluateConfig
 from opiscal.version import __version__
 

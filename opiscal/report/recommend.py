@@ -7,7 +7,7 @@ from opiscal.measures.operating_points import OperatingPoint
 from opiscal.measures.rate_intervals import RateIntervals
 from opiscal.measures.rates import RateCurve
 from opiscal.report.answers import is_wide
-from opiscal.report.record import Notice
+from opiscal.report.findings import Notice
 from opiscal.report.settings import EvaluateConfig, Recommendation
 
 

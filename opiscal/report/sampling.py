@@ -12,7 +12,7 @@ from opiscal.measures.sampling_error import sampling_errors
 from opiscal.measures.utility import Utility
 from opiscal.pairs.counting import CountedSet
 from opiscal.pairs.plan import PairPlan
-from opiscal.report.record import Opis, Pair, Pairs, SampledTarget, SamplingFound
+from opiscal.report.findings import Opis, Pair, Pairs, SampledTarget, SamplingFound
 from opiscal.report.settings import EvaluateConfig
 
 

@@ -9,7 +9,7 @@ from opiscal.measures.rates import RateCurve, rate_curve
 from opiscal.measures.utility import Utility
 from opiscal.pairs.counts import PairCounts
 from opiscal.report.answers import find_point
-from opiscal.report.record import SplitRate
+from opiscal.report.findings import SplitRate
 from opiscal.report.settings import EvaluateConfig, Recommendation
 
 FEWEST_CLASSES = 4

@@ -1,11 +1,13 @@
 """How FAR and FRR are spread over classes, and over groups, at the recommended threshold."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
 import numpy as np
 from matplotlib.axes import Axes
 
+from opiscal.data.embedding_set import Label
 from opiscal.measures.groups import pool_counts_at
 from opiscal.measures.rates import Floats
 from opiscal.report.captions import label_text, spread_title
@@ -198,6 +200,6 @@ class SpreadDisplay(Display):
             )  # fmt: skip
 
 
-def _strip(name: str, rate: Floats, pooled: float, labels: tuple[object, ...]) -> Strip:
+def _strip(name: str, rate: Floats, pooled: float, labels: Sequence[Label]) -> Strip:
     worst = labels[int(np.argmax(rate))]
-    return Strip(name, rate, pooled, label_text(worst, _LABEL))  # type: ignore[arg-type]
+    return Strip(name, rate, pooled, label_text(worst, _LABEL))

@@ -10,8 +10,9 @@ from opiscal.measures.operating_points import threshold_scales
 from opiscal.measures.rate_intervals import RateIntervals
 from opiscal.measures.rates import Floats, class_counts_at, rate_curve
 from opiscal.measures.utility import Utility, mean_utility
+from opiscal.report.findings import Pair
 from opiscal.report.number_text import distance_text, similarity_text
-from opiscal.report.record import Pair, Report
+from opiscal.report.record import Report
 
 SUFFERS = 2.0
 """A class suffers where its rate is above this many times the pooled one."""

@@ -2,6 +2,7 @@
 
 from opiscal.measures.operating_points import OperatingPoint
 from opiscal.report.advice import Advice
+from opiscal.report.findings import Pair
 from opiscal.report.number_text import distance_text, similarity_text
 from opiscal.report.percents import (
     few_digits,
@@ -9,7 +10,7 @@ from opiscal.report.percents import (
     percent,
     percent_between,
 )
-from opiscal.report.record import Pair, Report
+from opiscal.report.record import Report
 from opiscal.report.settings import Recommendation
 
 

@@ -5,9 +5,10 @@ import numpy as np
 from opiscal.report.bars import bar, glyphs_in, histogram
 from opiscal.report.class_table import ClassTable
 from opiscal.report.columns import Column, table_lines
+from opiscal.report.findings import Unequal
 from opiscal.report.layout import Screen, cut, fit, flow
 from opiscal.report.number_text import rate_text, utility_text
-from opiscal.report.record import Report, Unequal
+from opiscal.report.record import Report
 
 _NAME = 21
 _WORST_SHOWN = 5

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from opiscal.report.columns import Column, table_lines
+from opiscal.report.findings import Pair
 from opiscal.report.layout import Screen, first_that_fits, fit, flow
 from opiscal.report.number_text import (
     distance_text,
@@ -11,7 +12,7 @@ from opiscal.report.number_text import (
     similarity_text,
     utility_text,
 )
-from opiscal.report.record import Pair, Report
+from opiscal.report.record import Report
 
 _NAME = 21
 

@@ -4,13 +4,14 @@ from collections.abc import Sequence
 
 from opiscal.measures.operating_points import OperatingPoint
 from opiscal.report.columns import Column, table_lines
+from opiscal.report.findings import Pair, SplitRate
 from opiscal.report.layout import Screen, flow
 from opiscal.report.number_text import (
     NOTHING,
     interval_text,
     rate_text,
 )
-from opiscal.report.record import Pair, Report, SplitRate
+from opiscal.report.record import Report
 from opiscal.report.rounding import TEXT_DIGITS, round_down, round_up
 
 

@@ -18,10 +18,13 @@ from opiscal.report.summary.rates import (
 )
 
 
-def summary_lines(report: Report, run: Path, screen: Screen | None = None) -> list[str]:
+def summary_lines(
+    report: Report, run: Path, screen: Screen | None = None, *, page: Path | None = None
+) -> list[str]:
     """What a person wants to know first; no line is wider than the screen, nor than 100 cells.
 
-    The last one, ``run: PATH``, is where the path makes it so: a broken path could not be copied.
+    ``page: PATH`` and the last one, ``run: PATH``, are where the path makes them so: a broken path
+    could not be copied.
 
     Parameters
     ----------
@@ -30,6 +33,8 @@ def summary_lines(report: Report, run: Path, screen: Screen | None = None) -> li
         The folder that holds the run.
     screen : Screen, optional
         80 cells of UTF-8 by default.
+    page : Path, optional
+        The page of the run, where there is one.
     """
     screen = Screen() if screen is None else screen
     table = class_table(report)
@@ -44,7 +49,8 @@ def summary_lines(report: Report, run: Path, screen: Screen | None = None) -> li
         class_lines(report, table, screen),
         fit(screen.shown(advice(report, table)), screen.room, hang=""),
     )
-    return [*_apart(sections), f"run: {screen.shown(str(run))}"]
+    paths = [] if page is None else [f"page: {screen.shown(str(page))}"]
+    return [*_apart(sections), *paths, f"run: {screen.shown(str(run))}"]
 
 
 def _apart(sections: Iterable[list[str]]) -> list[str]:
