@@ -22,6 +22,8 @@ class Evidence:
         What is known of the baseline's number by itself.
     reason : str or None
         Why something is missing.
+    missing : bool
+        Whether a number is not in a report at all; False where the data cannot support it.
     """
 
     value: float | None = None
@@ -30,3 +32,4 @@ class Evidence:
     curve: ConfidenceCurve | None = None
     own: ConfidenceCurve | None = None
     reason: str | None = None
+    missing: bool = False

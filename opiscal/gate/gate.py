@@ -72,7 +72,7 @@ def exit_code(
     ----------
     verdict : Verdict
     inconclusive : "fail", "pass" or None
-        What an inconclusive verdict is taken for; never a pass where a number is missing.
+        What an inconclusive verdict is taken for; never a pass where a number is not in a report.
     report_only : bool
         0 for any verdict.
     """

@@ -188,7 +188,9 @@ def _evidence(rule: Rule, runs: _Runs) -> Evidence:
     if rule.metric in AT_THRESHOLD and runs.distance(rule) is None:
         return Evidence(reason="the run does not have this threshold, or does not support it")
     if _of_two_metrics(rule, runs):
-        return Evidence(reason="distances of two metrics, cosine and l2, are not the same thing")
+        return Evidence(
+            reason="distances of two metrics, cosine and l2, are not the same thing", missing=True
+        )
     value = _value(rule, runs, runs.candidate)
     baseline = None
     if rule.kind in OF_DIFFERENCES and runs.baseline is not None:
@@ -200,7 +202,7 @@ def _evidence(rule: Rule, runs: _Runs) -> Evidence:
     plain = Evidence(value, baseline, difference)
     missing = _missing(rule, value, baseline)
     if missing is not None:
-        return Evidence(value, baseline, difference, reason=missing)
+        return Evidence(value, baseline, difference, reason=missing, missing=rule.metric != AT_FAR)
     if rule.kind == "max_relative_increase" and not (baseline or 0.0) > 0:
         return Evidence(value, baseline, difference, reason=NO_BASELINE_INTERVAL)
     if rule.judge == "value":

@@ -72,6 +72,8 @@ class RuleVerdict:
         That the breach is chance, corrected over the required rules; of an advisory one as it is.
     p_comply : float or None
         That a number within limit and margin is chance.
+    missing : bool
+        Whether a number is not in a report, or is none: that is more than too few data.
     """
 
     rule: Rule
@@ -85,6 +87,7 @@ class RuleVerdict:
     margin_from: Source | None = None
     p_breach: float | None = None
     p_comply: float | None = None
+    missing: bool = False
 
     @property
     def wide_margin(self) -> bool:
@@ -94,19 +97,13 @@ class RuleVerdict:
             return False
         return self.margin > WIDE_MARGIN * abs(reference)
 
-    @property
-    def unanswered(self) -> bool:
-        """Whether a number is missing: the candidate's, or where one is asked for the change."""
-        asked = self.difference if self.rule.kind in OF_DIFFERENCES else self.value
-        return self.value is None or asked is None
-
     def taken_as(self, inconclusive: Inconclusive | None) -> Outcome:
         """The verdict, where an inconclusive one is taken for another; a missing number never
         passes.
         """
         if self.verdict != "inconclusive" or inconclusive is None:
             return self.verdict
-        return "inconclusive" if inconclusive == "pass" and self.unanswered else inconclusive
+        return "inconclusive" if inconclusive == "pass" and self.missing else inconclusive
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values."""
@@ -245,16 +242,21 @@ class _Question:
             margin_from=self.margin_from,
             p_breach=p_breach,
             p_comply=self.p_comply,
+            missing=found.missing or (found.reason is None and self._no_number()),
         )
+
+    def _no_number(self) -> bool:
+        judged = self.found.difference if self.rule.kind in OF_DIFFERENCES else self.found.value
+        return _number(self.found.value) is None or _number(judged) is None
 
     def _outcome(self, p_breach: float | None, confidence: float) -> tuple[Outcome, str]:
         rule, found = self.rule, self.found
         if found.reason is not None:
             return "inconclusive", found.reason
-        judged = found.difference if rule.kind in OF_DIFFERENCES else found.value
-        if _number(found.value) is None or _number(judged) is None:
+        if self._no_number():
             return "inconclusive", "the number is missing, or is none"
         if rule.judge == "value":
+            judged = found.difference if rule.kind in OF_DIFFERENCES else found.value
             beyond = direction(rule) * (judged or 0.0) > _upwards_limit(rule)
             return ("fail", "beyond the limit") if beyond else ("pass", "within the limit")
         if p_breach is None or self.p_comply is None:
