@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from opiscal.cli import options
+from opiscal.cli import engine_options, options
 from opiscal.cli.console import (
     errors_as_exit_codes,
     print_json,
@@ -72,6 +72,11 @@ def evaluate(
     nprobe: options.Nprobe = None,
     ef_search: options.EfSearch = None,
     save_index: options.SaveIndex = None,
+    engine: engine_options.EngineName = "local",
+    scheduler: engine_options.Scheduler = None,
+    workers: engine_options.Workers = None,
+    worker_memory: engine_options.WorkerMemory = None,
+    checkpoint: engine_options.CheckpointFolder = None,
     no_plots: Annotated[
         bool, typer.Option("--no-plots", help="Draw no figures and write no page.")
     ] = False,
@@ -102,6 +107,7 @@ def evaluate(
     """
     with errors_as_exit_codes(debug):
         from opiscal.data.embedding_set import ColumnNames
+        from opiscal.engines.choice import EngineChoice
         from opiscal.errors import UsageError
         from opiscal.report.run_folder import PAGE_FILE, check_run_place
         from opiscal.report.settings import EvaluateConfig
@@ -139,6 +145,7 @@ def evaluate(
             nprobe=nprobe,
             ef_search=ef_search,
         )
+        choice = EngineChoice(engine, scheduler, workers, worker_memory, checkpoint)
         # Before the work, not after it.
         check_run_place(out)
         from opiscal.evaluation import evaluate_files
@@ -151,6 +158,7 @@ def evaluate(
                 gallery=gallery or (),
                 command=shlex.join(["opiscal", *sys.argv[1:]]),
                 progress=progress,
+                engine=choice.engine(threads, save_index),
                 save_index=save_index,
             )
         report.save(out, plots=not no_plots, slim=slim)

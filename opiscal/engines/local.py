@@ -10,7 +10,9 @@ from opiscal.data.embedding_set import ColumnNames, EmbeddingSet, RowPolicy
 from opiscal.data.parquet import read_embeddings
 from opiscal.data.side_files import read_sides
 from opiscal.data.sides import JoinedSides
+from opiscal.engines.checkpoint import Checkpoint
 from opiscal.engines.engine import CountRequest, Stage
+from opiscal.engines.kept_counts import KeptCounts
 from opiscal.errors import UsageError
 from opiscal.pairs.between import count_between
 from opiscal.pairs.counting import CountedSet, count_pairs
@@ -33,11 +35,18 @@ class LocalEngine:
         Default: all cores that the process may use.
     save_index : Path, optional
         Where the index of a sample is to be kept.
+    checkpoint : Checkpoint, optional
+        Where counts are kept while they are made, and taken from.
     """
 
-    def __init__(self, threads: int | None = None, save_index: Path | None = None) -> None:
+    def __init__(
+        self,
+        threads: int | None = None,
+        save_index: Path | None = None,
+        checkpoint: Checkpoint | None = None,
+    ) -> None:
         """Keep the settings."""
-        self._threads, self._save_index = threads, save_index
+        self._threads, self._save_index, self._checkpoint = threads, save_index, checkpoint
 
     def read(self, paths: Sequence[str], columns: ColumnNames, policy: RowPolicy) -> EmbeddingSet:
         """As `opiscal.data.parquet.read_embeddings`."""
@@ -69,7 +78,11 @@ class LocalEngine:
 
     def count(self, request: CountRequest, jobs: Sequence[Job], stage: Stage) -> list[CountedSet]:
         """One job after the other."""
-        return [self._count(request, job, stage) for job in jobs]
+        kept = None
+        if self._checkpoint is not None:
+            how = self._checkpoint.begin(request.identity, request.lattice, {"shares": 1})
+            kept = KeptCounts(self._checkpoint, how["shares"], self.threads())
+        return [self._count(request, job, stage, kept) for job in jobs]
 
     def nearest_class(self, rows: SortedRows, classes: NDArray[np.integer]) -> NDArray[np.int64]:
         """As `opiscal.pairs.nearest_class.nearest_class`."""
@@ -79,7 +92,9 @@ class LocalEngine:
         """Threads that count."""
         return self._threads or available_threads()
 
-    def _count(self, request: CountRequest, job: Job, stage: Stage) -> CountedSet:
+    def _count(
+        self, request: CountRequest, job: Job, stage: Stage, kept: KeptCounts | None
+    ) -> CountedSet:
         rows, lattice = job.rows(request.whole), request.lattice
         save_index = self._save_index if job.chosen is None else None
         if save_index is not None and job.plan.mode == "exact":
@@ -88,6 +103,8 @@ class LocalEngine:
                 "no index is made; give --pairs sampled, or leave it out"
             )
         advance = stage(job.title, job.pairs)
+        if kept is not None and job.plan.mode == "exact":
+            return kept.count(request, job, rows, advance)
         if isinstance(rows, TwoSets):
             tally = count_between(rows, lattice, threads=self._threads, progress=advance)
             ranks = tally.ranks(rows, RECALL_CAP) if job.ranks else None

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterable
+from functools import cached_property
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from opiscal.pairs.between_blocks import (
     plan_between,
 )
 from opiscal.pairs.lattice import Lattice
-from opiscal.pairs.tasks.exact_tasks import cut_nearest
+from opiscal.pairs.tasks.exact_tasks import cut_nearest, offer_nearest
 from opiscal.pairs.tasks.pieces import Arrays, Piece, add_pieces, cut_out
 from opiscal.pairs.tasks.task import Stretch, Task, classes_of, disjoint, group_spans, tasks_wanted
 from opiscal.pairs.two_sets import TwoSets
@@ -100,7 +101,7 @@ class BetweenTasks:
         """Count the pairs of a task; as `opiscal.pairs.tasks.exact_tasks.ExactTasks.count`."""
         tally = BetweenTally.empty(self.two, self.lattice)
         for piece in nearest:
-            _offer(piece, tally)
+            offer_nearest(piece, tally.queries)
         counting = self._shared.with_tally(tally)
         if not hasattr(self._thread, "spaces"):
             self._thread.spaces = Workspaces(counting)
@@ -108,16 +109,31 @@ class BetweenTasks:
             count_block(block, counting, self._thread.spaces)
         return self._cut(task, tally)
 
-    def tally(self, pieces: Iterable[Piece]) -> BetweenTally:
-        """The tally that pieces add up to."""
-        tally = BetweenTally.empty(self.two, self.lattice)
-        arrays = arrays_of(tally)
+    @cached_property
+    def whole(self) -> BetweenTally:
+        """The tally of what was added."""
+        return BetweenTally.empty(self.two, self.lattice)
+
+    @property
+    def bytes_when_finished(self) -> int:
+        """What the counts of all tasks take while they are added up."""
+        ends = self.whole.queries.best.nbytes + self.whole.queries.best_order.nbytes
+        return ends + sum(array.nbytes for array in arrays_of(self.whole).values())
+
+    def add(self, pieces: Iterable[Piece]) -> None:
+        """Add what tasks have counted to the tally of the whole."""
+        arrays = arrays_of(self.whole)
         for piece in pieces:
             if piece.name == "nearest":
-                _offer(piece, tally)
+                offer_nearest(piece, self.whole.queries)
             else:
                 add_pieces([piece], arrays)
-        return tally
+
+    def nearest(self, task: Task) -> list[Piece]:
+        """The nearest positives of the queries of a task, as far as they were added."""
+        if task.kind == "positive":
+            return []
+        return [cut_nearest(self.whole.queries, part) for part in task.stretches if part.side == 0]
 
     def _cut(self, task: Task, tally: BetweenTally) -> list[Piece]:
         arrays, kind = arrays_of(tally), task.kind
@@ -164,10 +180,3 @@ def arrays_of(tally: BetweenTally) -> Arrays:
         for array in ("row_positive", "row_negative", "accepted_of_pairs"):
             out[f"{name}.{array}"] = getattr(side, array)
     return out
-
-
-def _offer(piece: Piece, tally: BetweenTally) -> None:
-    if piece.name == "nearest":
-        (rows,) = piece.box
-        places = np.arange(rows.start, rows.stop)
-        tally.queries.offer_best(places, piece.values["best"], piece.values["order"])

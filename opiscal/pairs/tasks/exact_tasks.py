@@ -3,6 +3,7 @@
 import copy
 import threading
 from collections.abc import Iterable
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -105,7 +106,7 @@ class ExactTasks:
         # Of a tally as large as the set only what is written to takes memory.
         tally = Tally.empty(self.rows, self.lattice)
         for piece in nearest:
-            _offer(piece, tally)
+            offer_nearest(piece, tally)
         counting = copy.copy(self._shared)
         counting.tally, counting.lock = tally, threading.Lock()
         if not hasattr(self._thread, "space"):
@@ -115,11 +116,30 @@ class ExactTasks:
             count(block, counting, self._thread.space)
         return self._cut(task, tally)
 
-    def tally(self, pieces: Iterable[Piece]) -> Tally:
-        """The tally that pieces add up to."""
-        tally = Tally.empty(self.rows, self.lattice)
-        add_to_tally(pieces, tally)
-        return tally
+    @cached_property
+    def whole(self) -> Tally:
+        """The tally of what was added."""
+        return Tally.empty(self.rows, self.lattice)
+
+    @property
+    def bytes_when_finished(self) -> int:
+        """What the counts of all tasks take while they are added up."""
+        return tally_bytes(self.whole)
+
+    def add(self, pieces: Iterable[Piece]) -> None:
+        """Add what tasks have counted to the tally of the whole."""
+        arrays = arrays_of(self.whole)
+        for piece in pieces:
+            if piece.name == "nearest":
+                offer_nearest(piece, self.whole)
+            else:
+                add_pieces([piece], arrays)
+
+    def nearest(self, task: Task) -> list[Piece]:
+        """The nearest positives of the rows of a task, as far as they were added."""
+        if not self.ranks or task.kind == "positive":
+            return []
+        return [cut_nearest(self.whole, part) for part in task.stretches]
 
     def _cut(self, task: Task, tally: Tally) -> list[Piece]:
         arrays, kind = arrays_of(tally), task.kind
@@ -171,17 +191,14 @@ def cut_nearest(tally: Tally, part: Stretch) -> Piece:
     return Piece("nearest", (part.start,), found)
 
 
-def add_to_tally(pieces: Iterable[Piece], tally: Tally) -> None:
-    """Add what tasks have counted to a tally of the whole."""
-    arrays = arrays_of(tally)
-    for piece in pieces:
-        if piece.name == "nearest":
-            _offer(piece, tally)
-        else:
-            add_pieces([piece], arrays)
+def tally_bytes(tally: Tally) -> int:
+    """Memory of the counts of a tally."""
+    ends = tally.best.nbytes + tally.best_order.nbytes
+    return ends + sum(array.nbytes for array in arrays_of(tally).values())
 
 
-def _offer(piece: Piece, tally: Tally) -> None:
+def offer_nearest(piece: Piece, tally: Tally) -> None:
+    """Take the nearest positives of a piece; other pieces are passed over."""
     if piece.name != "nearest":
         return
     (rows,) = piece.box
