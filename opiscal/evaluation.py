@@ -2,24 +2,24 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from numpy.typing import ArrayLike
 
-from opiscal.data.embedding_set import ColumnNames, EmbeddingSet
+from opiscal.data.embedding_set import ColumnNames, EmbeddingSet, Precision
 from opiscal.data.rows import from_arrays
 from opiscal.data.side_arrays import Gallery, join_sides
 from opiscal.engines.engine import CountRequest, Engine
 from opiscal.engines.local import LocalEngine
 from opiscal.errors import UsageError
 from opiscal.gallery_evaluation import check_two_sets, evaluate_two_sets
-from opiscal.pairs.jobs import whole_job
+from opiscal.pairs.jobs import EvaluationJobs
 from opiscal.pairs.nearest_class import nearest_labels
-from opiscal.pairs.parts import group_jobs, half_jobs, in_pairs
-from opiscal.pairs.plan import plan_pairs
+from opiscal.pairs.parts import in_pairs, set_jobs, with_groups
+from opiscal.pairs.sorted_rows import SortedRows
 from opiscal.progress import Progress, stage_of
 from opiscal.report.asked_range import asked_range
 from opiscal.report.assemble import assemble_report
@@ -183,50 +183,86 @@ def evaluate_set(
     clock = Clock(started)
     clock.lap("read")
     engine = engine or LocalEngine(config.threads)
-    identity, precision = identity_of(embeddings), embeddings.precision
-    rows = engine.sort(embeddings, use_up=use_up)
-    # From here on nothing may take rows for those of the set: they lie in another order.
-    embeddings = embeddings.without_vectors()
-    lattice = engine.lattice(rows, config.seed, asked_range(config))
-    settings, threads = config.pair_settings, engine.threads()
-    plan = plan_pairs(settings, rows.rows, embeddings.dimensions, threads)
-    request = CountRequest(
-        rows,
-        lattice,
-        embeddings.labels,
-        embeddings.metric,
-        config.seed,
-        evaluation_identity(embeddings, identity, config, columns),
-    )
+    asked = prepare_set(embeddings, config, engine, columns, use_up=use_up)
+    request, jobs, embeddings = asked.request, asked.jobs, asked.embeddings
     stage = partial(stage_of, progress)
-    groups = group_jobs(embeddings, rows, settings, threads)
-    found, *of_groups = engine.count(
-        request, [whole_job(rows, plan, config.retrieval), *(job for _, job in groups)], stage
-    )
-    names_of_groups = [name for name, _ in groups]
-    counts = found.counts.with_groups(
-        tuple(zip(names_of_groups, (part.counts for part in of_groups), strict=True))
-    )
+    found = engine.count(request, jobs.first, stage)
+    counts = with_groups(found, jobs)
     clock.lap("count")
     halves = None
-    if config.splits and counts.classes >= FEWEST_CLASSES:
-        jobs = half_jobs(
-            embeddings, rows, settings, threads, splits=config.splits, seed=config.seed
-        )
-        halves = in_pairs([part.counts for part in engine.count(request, jobs, stage)])
+    if jobs.halves:
+        halves = in_pairs([part.counts for part in engine.count(request, jobs.halves, stage)])
         clock.lap("split")
+    rows = asked.rows
     nearest = engine.nearest_class(rows, rows.classes.scored)
     names = nearest_labels(embeddings.labels, rows, nearest)
     clock.lap("nearest_class")
-    provenance = provenance_of(embeddings, identity, config, columns, command, clock)
+    provenance = provenance_of(embeddings, asked.inputs, config, columns, command, clock)
     report = assemble_report(
-        replace(found, counts=counts),
-        plan,
+        replace(found[0], counts=counts),
+        jobs.whole.plan,
         names,
-        data_found(embeddings, rows, precision),
+        data_found(embeddings, rows, asked.precision),
         provenance,
         config,
         halves,
     )
     clock.lap("report")
     return replace(report, provenance=replace(provenance, elapsed_s=clock.elapsed))
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedSet:
+    """What is known of a set before its pairs are counted.
+
+    Attributes
+    ----------
+    embeddings : EmbeddingSet
+        Without vectors.
+    rows : SortedRows
+    inputs : list
+        As `opiscal.report.provenance.identity_of` gives them.
+    precision : "float32" or "float16"
+    request : CountRequest
+    jobs : EvaluationJobs
+    """
+
+    embeddings: EmbeddingSet
+    rows: SortedRows
+    inputs: list[list[Any]]
+    precision: Precision
+    request: CountRequest
+    jobs: EvaluationJobs
+
+
+def prepare_set(
+    embeddings: EmbeddingSet,
+    config: EvaluateConfig,
+    engine: Engine,
+    columns: ColumnNames | None = None,
+    *,
+    use_up: bool = False,
+) -> PreparedSet:
+    """Sort the rows of a set, place the edges, and say what is to be counted."""
+    inputs, precision = identity_of(embeddings), embeddings.precision
+    rows = engine.sort(embeddings, use_up=use_up)
+    # From here on nothing may take rows for those of the set: they lie in another order.
+    embeddings = embeddings.without_vectors()
+    request = CountRequest(
+        rows,
+        engine.lattice(rows, config.seed, asked_range(config)),
+        embeddings.labels,
+        embeddings.metric,
+        config.seed,
+        evaluation_identity(embeddings, inputs, config, columns),
+    )
+    jobs = set_jobs(
+        embeddings,
+        rows,
+        config.pair_settings,
+        engine.threads(),
+        ranks=config.retrieval,
+        splits=config.splits if rows.classes.scored.size >= FEWEST_CLASSES else 0,
+        seed=config.seed,
+    )
+    return PreparedSet(embeddings, rows, inputs, precision, request, jobs)

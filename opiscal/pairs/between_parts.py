@@ -8,10 +8,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from opiscal.data.embedding_set import EmbeddingSet, Label
-from opiscal.pairs.jobs import Job
+from opiscal.pairs.jobs import EvaluationJobs, Job, whole_job
 from opiscal.pairs.parts import half_name
 from opiscal.pairs.plan import PairPlan
 from opiscal.pairs.two_sets import TwoSets
+
+
+def between_jobs(
+    embeddings: EmbeddingSet, two: TwoSets, plan: PairPlan, *, ranks: bool, splits: int, seed: int
+) -> EvaluationJobs:
+    """The counts that the evaluation of two sets asks for; as `opiscal.pairs.parts.set_jobs`."""
+    return EvaluationJobs(
+        whole_job(two, plan, ranks),
+        tuple(group_jobs_between(embeddings, two, plan)),
+        tuple(half_jobs_between(embeddings, two, plan, splits=splits, seed=seed)),
+    )
 
 
 def group_jobs_between(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from opiscal.data.embedding_set import Label
 from opiscal.pairs.plan import PairPlan
 from opiscal.pairs.sorted_rows import SortedRows
 from opiscal.pairs.two_sets import TwoSets
@@ -44,6 +45,34 @@ class Job:
     def rows(self, whole: Whole) -> Whole:
         """The rows of the job, of those of the whole."""
         return whole if self.chosen is None else whole.subset(*self.chosen())
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationJobs:
+    """All counts that an evaluation asks for.
+
+    Attributes
+    ----------
+    whole : Job
+    groups : tuple of pairs of a label and a Job
+        Of the pairs with both ends in one group.
+    halves : tuple of Job
+        Of one half of the classes and of the other, for every split.
+    """
+
+    whole: Job
+    groups: tuple[tuple[Label, Job], ...] = ()
+    halves: tuple[Job, ...] = ()
+
+    @property
+    def first(self) -> list[Job]:
+        """The whole, and the groups."""
+        return [self.whole, *(job for _, job in self.groups)]
+
+    @property
+    def every(self) -> list[Job]:
+        """All of them."""
+        return [*self.first, *self.halves]
 
 
 def whole_job(whole: Whole, plan: PairPlan, ranks: bool) -> Job:

@@ -9,12 +9,48 @@ import numpy as np
 from numpy.typing import NDArray
 
 from opiscal.data.embedding_set import EmbeddingSet, Label
-from opiscal.pairs.jobs import Job
+from opiscal.pairs.counting import CountedSet
+from opiscal.pairs.counts import PairCounts
+from opiscal.pairs.jobs import EvaluationJobs, Job, whole_job
 from opiscal.pairs.pair_settings import PairSettings
 from opiscal.pairs.plan import plan_pairs
 from opiscal.pairs.sorted_rows import SortedRows
 
 T = TypeVar("T")
+
+
+def set_jobs(
+    embeddings: EmbeddingSet,
+    rows: SortedRows,
+    settings: PairSettings,
+    threads: int | None,
+    *,
+    ranks: bool,
+    splits: int,
+    seed: int,
+) -> EvaluationJobs:
+    """The counts that the evaluation of a set asks for.
+
+    Parameters
+    ----------
+    embeddings : EmbeddingSet
+    rows : SortedRows
+    settings : PairSettings
+        By which each is planned.
+    threads : int, optional
+        For a budget.
+    ranks : bool
+        Whether neighbour ranks of the whole are wanted.
+    splits : int
+        How often classes are halved.
+    seed : int
+    """
+    plan = plan_pairs(settings, rows.rows, embeddings.dimensions, threads)
+    return EvaluationJobs(
+        whole_job(rows, plan, ranks),
+        tuple(group_jobs(embeddings, rows, settings, threads)),
+        tuple(half_jobs(embeddings, rows, settings, threads, splits=splits, seed=seed)),
+    )
 
 
 def group_jobs(
@@ -64,6 +100,14 @@ def half_jobs(
 def half_name(split: int, side: int) -> tuple[str, str]:
     """Name and title of the count of one half of a split."""
     return f"split-{split}-{side}", f"split {split + 1}, half {side}"
+
+
+def with_groups(found: Sequence[CountedSet], jobs: EvaluationJobs) -> PairCounts:
+    """The counts of the whole, with those of its groups, of what was counted for `jobs.first`."""
+    whole, *groups = found
+    names = [name for name, _ in jobs.groups]
+    counts = [part.counts for part in groups]
+    return whole.counts.with_groups(tuple(zip(names, counts, strict=True)))
 
 
 def in_pairs(found: Sequence[T]) -> list[tuple[T, T]]:
