@@ -1,7 +1,7 @@
 """The whole story: embeddings to pair counts to a report."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -10,23 +10,26 @@ from typing import Any
 from numpy.typing import ArrayLike
 
 from opiscal.data.embedding_set import ColumnNames, EmbeddingSet
-from opiscal.data.parquet import read_embeddings
 from opiscal.data.rows import from_arrays
 from opiscal.data.side_arrays import Gallery, join_sides
-from opiscal.data.side_files import read_sides
+from opiscal.engines.engine import CountRequest, Engine
+from opiscal.engines.local import LocalEngine
 from opiscal.errors import UsageError
 from opiscal.gallery_evaluation import check_two_sets, evaluate_two_sets
-from opiscal.pairs.counting import count_pairs
-from opiscal.pairs.counts import PairCounts
-from opiscal.pairs.lattice import fit_lattice
-from opiscal.pairs.nearest_class import nearest_class, nearest_labels
-from opiscal.pairs.parts import count_groups, count_halves
+from opiscal.pairs.jobs import whole_job
+from opiscal.pairs.nearest_class import nearest_labels
+from opiscal.pairs.parts import group_jobs, half_jobs, in_pairs
 from opiscal.pairs.plan import plan_pairs
-from opiscal.pairs.sorted_rows import SortedRows, sort_rows
 from opiscal.progress import Progress, stage_of
 from opiscal.report.asked_range import asked_range
 from opiscal.report.assemble import assemble_report
-from opiscal.report.provenance import Clock, data_found, identity_of, provenance_of
+from opiscal.report.provenance import (
+    Clock,
+    data_found,
+    evaluation_identity,
+    identity_of,
+    provenance_of,
+)
 from opiscal.report.record import Report
 from opiscal.report.settings import EvaluateConfig
 from opiscal.report.split import FEWEST_CLASSES
@@ -117,13 +120,16 @@ def evaluate_files(
     command: str = "",
     progress: Progress | None = None,
     save_index: Path | None = None,
+    engine: Engine | None = None,
 ) -> Report:
     """Evaluate Parquet files; arguments and errors as in `evaluate`.
 
     With files of a gallery, or with ``columns.split``, queries against the gallery. The index of a
-    sampled count is kept in the file `save_index`, where one is given.
+    sampled count is kept in the file `save_index`, where one is given. Whoever the `engine` is that
+    reads and counts, this process or workers of a cluster, the numbers are the same.
     """
     started = time.perf_counter()
+    engine = engine or LocalEngine(config.threads, save_index)
     if gallery and columns.split is not None:
         raise UsageError(
             f"--split-column {columns.split} and --gallery {gallery[0]}: the gallery is in files "
@@ -137,23 +143,23 @@ def evaluate_files(
                 "index is made; leave it out"
             )
         return evaluate_two_sets(
-            read_sides(paths, gallery, columns, config.row_policy),
+            engine.read_sides(paths, gallery, columns, config.row_policy),
             config,
             columns=columns,
             command=command,
             progress=progress,
             started=started,
+            engine=engine,
             use_up=True,
         )
-    embeddings = read_embeddings(paths, columns, config.row_policy)
     return evaluate_set(
-        embeddings,
+        engine.read(paths, columns, config.row_policy),
         config,
         columns=columns,
         command=command,
         progress=progress,
         started=started,
-        save_index=save_index,
+        engine=engine,
         use_up=True,
     )
 
@@ -166,7 +172,7 @@ def evaluate_set(
     command: str = "",
     progress: Progress | None = None,
     started: float | None = None,
-    save_index: Path | None = None,
+    engine: Engine | None = None,
     use_up: bool = False,
 ) -> Report:
     """Evaluate a set that was read: sort rows, place edges, count pairs, work out the report.
@@ -176,51 +182,40 @@ def evaluate_set(
     """
     clock = Clock(started)
     clock.lap("read")
+    engine = engine or LocalEngine(config.threads)
     identity, precision = identity_of(embeddings), embeddings.precision
-    rows = sort_rows(embeddings, config.threads, in_place=use_up)
+    rows = engine.sort(embeddings, use_up=use_up)
     # From here on nothing may take rows for those of the set: they lie in another order.
     embeddings = embeddings.without_vectors()
-    lattice = fit_lattice(rows, config.seed, asked_range(config))
-    settings, threads = config.pair_settings, config.threads
-    count = partial(
-        count_pairs,
-        lattice=lattice,
-        labels=embeddings.labels,
-        metric=embeddings.metric,
-        seed=config.seed,
-        threads=threads,
-    )
+    lattice = engine.lattice(rows, config.seed, asked_range(config))
+    settings, threads = config.pair_settings, engine.threads()
     plan = plan_pairs(settings, rows.rows, embeddings.dimensions, threads)
-    compared = rows.pairs if plan.mode == "exact" else rows.rows * plan.columns
-    stage = partial(stage_of, progress)
-    if save_index is not None and plan.mode == "exact":
-        raise UsageError(
-            f"save-index {str(save_index)!r}: every pair is counted ({plan.reason}), and no index "
-            "is made; give --pairs sampled, or leave it out"
-        )
-    found = count(
+    request = CountRequest(
         rows,
-        plan=plan,
-        ranks=config.retrieval,
-        save_index=save_index,
-        progress=stage("counting pairs", compared),
+        lattice,
+        embeddings.labels,
+        embeddings.metric,
+        config.seed,
+        evaluation_identity(embeddings, identity, config, columns),
     )
-
-    def count_part(part: SortedRows, advance: Callable[[int], None] | None) -> PairCounts:
-        # A part is planned by its own size; time is not measured again.
-        own = replace(settings, budget=None, sample_pairs=None)
-        part_plan = plan_pairs(own, part.rows, embeddings.dimensions, threads)
-        return count(part, plan=part_plan, progress=advance).counts
-
-    counts = found.counts.with_groups(count_groups(embeddings, rows, count_part, stage))
+    stage = partial(stage_of, progress)
+    groups = group_jobs(embeddings, rows, settings, threads)
+    found, *of_groups = engine.count(
+        request, [whole_job(rows, plan, config.retrieval), *(job for _, job in groups)], stage
+    )
+    names_of_groups = [name for name, _ in groups]
+    counts = found.counts.with_groups(
+        tuple(zip(names_of_groups, (part.counts for part in of_groups), strict=True))
+    )
     clock.lap("count")
     halves = None
     if config.splits and counts.classes >= FEWEST_CLASSES:
-        halves = count_halves(
-            embeddings, rows, count_part, stage, splits=config.splits, seed=config.seed
+        jobs = half_jobs(
+            embeddings, rows, settings, threads, splits=config.splits, seed=config.seed
         )
+        halves = in_pairs([part.counts for part in engine.count(request, jobs, stage)])
         clock.lap("split")
-    nearest = nearest_class(rows, config.threads, rows.classes.scored)
+    nearest = engine.nearest_class(rows, rows.classes.scored)
     names = nearest_labels(embeddings.labels, rows, nearest)
     clock.lap("nearest_class")
     provenance = provenance_of(embeddings, identity, config, columns, command, clock)

@@ -90,6 +90,23 @@ class TwoSets:
         number[-1] = most + scored.size
         return number[ids[0]], number[ids[1]]
 
+    @property
+    def places_there(self) -> tuple[tuple[Places, Places], tuple[Places, Places]]:
+        """For each row of both sides where on the other side its class begins, and where it ends.
+
+        Index 0 is for the queries, 1 for the gallery.
+        """
+        number = self.numbers
+        begins = (
+            np.searchsorted(number[1], number[0], side="left"),
+            np.searchsorted(number[0], number[1], side="left"),
+        )
+        ends = (
+            np.searchsorted(number[1], number[0], side="right"),
+            np.searchsorted(number[0], number[1], side="right"),
+        )
+        return begins, ends
+
     def subset(self, queries: NDArray[np.bool_], gallery: NDArray[np.bool_]) -> "TwoSets":
         """The rows at the chosen sorted places, in an order of their own, not scaled anew."""
         kept = np.flatnonzero(queries), np.flatnonzero(gallery)
