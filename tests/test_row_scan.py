@@ -11,7 +11,8 @@ from opiscal.data.embedding_set import ColumnNames, EmbeddingSet, RowPolicy
 from opiscal.data.files import sha256
 from opiscal.data.half_matrix import HalfMatrix
 from opiscal.data.parquet import read_embeddings
-from opiscal.data.row_scan import ScanPlan, collect_rows, scan_part, scan_parts
+from opiscal.data.row_scan import collect_rows, scan_part
+from opiscal.data.scan_plan import ScanPlan, scan_parts
 from opiscal.data.side_files import collect_sides, read_sides
 from opiscal.errors import InputError, UsageError
 

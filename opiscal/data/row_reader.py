@@ -109,6 +109,14 @@ class RowReader:
         # What the decoder has set free would else count towards the peak of the counting.
         pa.default_memory_pool().release_unused()
 
+    def rounded(self, rows: NDArray[np.float32]) -> Vectors:
+        """Rows of `blocks` as they are held."""
+        if not self.policy.half:
+            return rows
+        out = self.room(len(rows))
+        out[:] = rows
+        return out
+
     def _from_file(
         self, file: FileGroups, wanted: NDArray[np.int64]
     ) -> Iterator[tuple[slice, NDArray[np.float32]]]:

@@ -9,7 +9,8 @@ from opiscal.data.collector import row_name
 from opiscal.data.embedding_set import ColumnNames, EmbeddingSet, RowPolicy
 from opiscal.data.label_codes import CodedLabels, LabelTable
 from opiscal.data.parquet import files_of, read_codes, read_embeddings
-from opiscal.data.row_scan import ScannedRows, ScanPlan, collect_rows
+from opiscal.data.row_scan import ScannedRows, collect_rows
+from opiscal.data.scan_plan import ScanPlan
 from opiscal.data.sides import JoinedSides, Sides
 from opiscal.errors import InputError
 
