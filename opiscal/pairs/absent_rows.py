@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from opiscal.data.embedding_set import Metric
 from opiscal.pairs.sorted_rows import ClassOrder, SortedRows
 
 
@@ -30,7 +31,9 @@ class AbsentRows:
         return AbsentRows((rows, *self.shape[1:]))
 
 
-def absent_rows(classes: ClassOrder, dimensions: int, metric: Any, scale: float = 1.0) -> SortedRows:
+def absent_rows(
+    classes: ClassOrder, dimensions: int, metric: Metric, scale: float = 1.0
+) -> SortedRows:
     """The order of some rows without the rows.
 
     Parameters
