@@ -1,12 +1,17 @@
 """AbsentRows: a matrix whose rows are elsewhere, for whoever asks for its shape alone."""
 
-from typing import Any
+from dataclasses import replace
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from opiscal.data.embedding_set import Metric
-from opiscal.pairs.sorted_rows import ClassOrder, SortedRows
+from opiscal.data.embedding_set import EmbeddingSet, Metric
+from opiscal.data.sides import Sides
+from opiscal.pairs.sorted_rows import ClassOrder, SortedRows, class_order
+from opiscal.pairs.two_sets import TwoSets, side_orders
+
+_Whole = TypeVar("_Whole", SortedRows, TwoSets)
 
 
 class AbsentRows:
@@ -56,3 +61,26 @@ def absent_rows(
         centre=np.zeros(dimensions, np.float32),
         metric=metric,
     )
+
+
+def absent_set(embeddings: EmbeddingSet) -> SortedRows:
+    """As `opiscal.pairs.sorted_rows.sort_rows`, of a set without its vectors."""
+    order = class_order(embeddings.class_of_row)
+    return absent_rows(order, embeddings.dimensions, embeddings.metric)
+
+
+def absent_sides(embeddings: EmbeddingSet, sides: Sides) -> TwoSets:
+    """As `opiscal.pairs.two_sets.sort_two_sets`, of a set without its vectors."""
+    order = side_orders(embeddings, sides)
+    both = replace(order.orders.queries, place=order.place)
+    return order.parted(absent_rows(both, embeddings.dimensions, embeddings.metric))
+
+
+def without_vectors(whole: _Whole) -> _Whole:
+    """The same order of rows without the rows, of which parts are taken at no cost."""
+    if isinstance(whole, TwoSets):
+        sides = without_vectors(whole.queries), without_vectors(whole.gallery)
+        return TwoSets(*sides, whole.same_item)
+    vectors: Any = AbsentRows(whole.vectors.shape)
+    lengths: Any = AbsentRows((whole.rows,))
+    return replace(whole, vectors=vectors, half_norm=lengths)

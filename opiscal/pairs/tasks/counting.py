@@ -19,6 +19,10 @@ class TaskCounting(Protocol):
     """Counts tasks of some rows."""
 
     @property
+    def asks_nearest(self) -> bool:
+        """Whether negatives are ranked, for which the nearest positives must be known."""
+
+    @property
     def bytes_when_finished(self) -> int:
         """What the counts of all tasks take while they are added up."""
 
@@ -60,6 +64,10 @@ def task_counting(rows: Whole, lattice: Lattice, ranks: bool) -> TaskCounting:
 
 
 class _OfOneSet(ExactTasks):
+    @property
+    def asks_nearest(self) -> bool:
+        return self.ranks
+
     def finished(self, labels: tuple[Label, ...], metric: Metric) -> CountedSet:
         tally = self.whole
         ranks = tally.ranks(self.rows, RECALL_CAP) if self.ranks else None
@@ -70,6 +78,9 @@ class _OfTwoSets(BetweenTasks):
     def __init__(self, two: TwoSets, lattice: Lattice, ranks: bool) -> None:
         super().__init__(two, lattice)
         self._ranks = ranks
+
+    # Whether or not ranks are wanted: FNIR asks which row is the nearest.
+    asks_nearest = True
 
     def finished(self, labels: tuple[Label, ...], metric: Metric) -> CountedSet:
         tally = self.whole
