@@ -3,10 +3,11 @@
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from opiscal.data.folder import Folder
+from opiscal.engines.difference import first_difference
 from opiscal.errors import InputError, UsageError
 from opiscal.pairs.lattice import Lattice
 from opiscal.pairs.tasks.pieces import Piece, pack, sum_pieces
@@ -23,7 +24,7 @@ MANIFEST = "checkpoint.json"
 _FORMAT = 1
 # In the order in which two evaluations are told apart; how jobs are shared out does not matter.
 _KEYS = ("format", "opiscal_version", "identity", "edges", "tasks")
-_FILE = re.compile(r"(?P<job>[a-z0-9-]+)\.(task|tasks)-\d+(-\d+)?\.npz")
+_FILE = re.compile(r"(?P<job>[a-z0-9-]+)\.(task-(?P<number>\d+)|tasks-\d+-(?P<many>\d+))\.npz")
 # Counts may take so many times the bytes of the finished ones while they are kept.
 _MOST_TIMES = 2
 
@@ -139,6 +140,11 @@ class Checkpoint:
         """As `counted`, and nothing in the folder is changed."""
         return list(self._found(job)[0].values())
 
+    @property
+    def torn(self) -> list[str]:
+        """Names of the files that were found torn."""
+        return sorted(self._torn)
+
     def load(self, name: str) -> CountedTasks | None:
         """The content of one file, None where it is torn or not there."""
         try:
@@ -237,6 +243,20 @@ def _digest_of(manifest: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
+def names_hold(names: Iterable[str], job: str, numbers: Collection[int]) -> bool:
+    """Whether some files are, by their names, those of all these tasks.
+
+    Examples
+    --------
+    >>> names_hold(["set.tasks-3-2.npz", "group-1.task-000004.npz"], "set", [3, 8])
+    True
+    """
+    found = [match for name in names if (match := _FILE.fullmatch(name)) and match["job"] == job]
+    if any(match["many"] is not None and int(match["many"]) == len(numbers) for match in found):
+        return True
+    return set(numbers) <= {int(match["number"]) for match in found if match["number"]}
+
+
 def task_file(job: str, number: int) -> str:
     """The name of the file of one task."""
     return f"{job}.task-{number:06}.npz"
@@ -257,33 +277,3 @@ def edges_digest(lattice: Lattice) -> str:
     ):
         digest.update(array.tobytes())
     return digest.hexdigest()
-
-
-def first_difference(name: str, there: Any, here: Any) -> str | None:
-    """The first key whose values differ, with both of them; None where none does.
-
-    Examples
-    --------
-    >>> first_difference("settings", {"seed": 1}, {"seed": 2})
-    'settings.seed is 1 there and 2 here'
-    >>> first_difference("files", ["a", "b", "c"], ["a", "B", "c"])
-    'files[1] is "b" there and "B" here'
-    """
-    if isinstance(there, Mapping) and isinstance(here, Mapping):
-        for key in [*here, *(key for key in there if key not in here)]:
-            found = first_difference(f"{name}.{key}", there.get(key), here.get(key))
-            if found is not None:
-                return found
-        return None
-    if isinstance(there, list) and isinstance(here, list) and len(there) == len(here):
-        pairs = enumerate(zip(there, here, strict=True))
-        found_in = (first_difference(f"{name}[{k}]", one, other) for k, (one, other) in pairs)
-        return next((found for found in found_in if found is not None), None)
-    if there == here:
-        return None
-    return f"{name} is {_shortened(there)} there and {_shortened(here)} here"
-
-
-def _shortened(value: Any) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."

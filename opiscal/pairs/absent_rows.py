@@ -1,17 +1,16 @@
 """AbsentRows: a matrix whose rows are elsewhere, for whoever asks for its shape alone."""
 
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from opiscal.data.embedding_set import EmbeddingSet, Metric
 from opiscal.data.sides import Sides
+from opiscal.pairs.jobs import Whole
 from opiscal.pairs.sorted_rows import ClassOrder, SortedRows, class_order
 from opiscal.pairs.two_sets import TwoSets, side_orders
-
-_Whole = TypeVar("_Whole", SortedRows, TwoSets)
 
 
 class AbsentRows:
@@ -76,7 +75,19 @@ def absent_sides(embeddings: EmbeddingSet, sides: Sides) -> TwoSets:
     return order.parted(absent_rows(both, embeddings.dimensions, embeddings.metric))
 
 
-def without_vectors(whole: _Whole) -> _Whole:
+@overload
+def without_vectors(whole: SortedRows) -> SortedRows: ...
+
+
+@overload
+def without_vectors(whole: TwoSets) -> TwoSets: ...
+
+
+@overload
+def without_vectors(whole: Whole) -> Whole: ...
+
+
+def without_vectors(whole: Whole) -> Whole:
     """The same order of rows without the rows, of which parts are taken at no cost."""
     if isinstance(whole, TwoSets):
         sides = without_vectors(whole.queries), without_vectors(whole.gallery)

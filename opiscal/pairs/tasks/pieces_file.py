@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from opiscal.pairs.tasks.pieces import Piece
 
 _FORMAT = 1
-# What the readers of archives and arrays raise where bytes are not those that were written.
-_DAMAGED = (
+DAMAGED = (
     zipfile.BadZipFile,
     zlib.error,
     struct.error,
@@ -27,6 +26,7 @@ _DAMAGED = (
     TypeError,
     ValueError,
 )
+"""What the readers of archives and arrays raise where bytes are not those that were written."""
 
 
 class TornFileError(Exception):
@@ -91,7 +91,7 @@ def counted_from_bytes(data: bytes) -> CountedTasks:
                 raise TornFileError(f"of {len(pieces)} pieces")
             numbers = tuple(archive["tasks"].tolist())
             return CountedTasks(str(archive["digest"]), numbers, pieces)
-    except _DAMAGED as error:
+    except DAMAGED as error:
         raise TornFileError(str(error)) from error
 
 
