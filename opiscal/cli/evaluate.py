@@ -150,7 +150,10 @@ def evaluate(
         check_run_place(out)
         from opiscal.evaluation import evaluate_files
 
-        with progress_bar(quiet) as progress:
+        with (
+            choice.opened(threads, save_index, None if quiet else say) as counting,
+            progress_bar(quiet) as progress,
+        ):
             report = evaluate_files(
                 data,
                 ColumnNames(embedding_column, label_column, id_column, group_column, split_column),
@@ -158,7 +161,7 @@ def evaluate(
                 gallery=gallery or (),
                 command=shlex.join(["opiscal", *sys.argv[1:]]),
                 progress=progress,
-                engine=choice.engine(threads, save_index),
+                engine=counting,
                 save_index=save_index,
             )
         report.save(out, plots=not no_plots, slim=slim)

@@ -153,10 +153,22 @@ class Checkpoint:
 
     def save(self, job: str, number: int, pieces: list[Piece]) -> None:
         """Keep what a task has counted; on the disk when this returns."""
-        name = task_file(job, number)
-        self.write(name, CountedTasks(self._digest, (number,), pieces))
-        if sum(self._bytes.values()) > self._room / _MOST_TIMES:
-            self._put_together(job)
+        self.keep_task(job, number, pieces)
+        self._save_room(job)
+
+    def kept_task(self, job: str, number: int) -> list[Piece] | None:
+        """What a task has counted, where it is in a file of its own."""
+        found = self.load(task_file(job, number))
+        return None if found is None else found.pieces
+
+    def keep_task(self, job: str, number: int, pieces: list[Piece]) -> None:
+        """Keep what a task has counted; for workers, which leave it to others to save room."""
+        self.write(task_file(job, number), CountedTasks(self._digest, (number,), pieces))
+
+    def noted(self, job: str, number: int, size: int) -> None:
+        """Take note that a worker has kept a task, in so many bytes."""
+        self._bytes[task_file(job, number)] = size
+        self._save_room(job)
 
     def write(self, name: str, counted: CountedTasks) -> int:
         """Write one file; returns its bytes."""
@@ -164,6 +176,10 @@ class Checkpoint:
         self.folder.write(name, data)
         self._bytes[name] = len(data)
         return len(data)
+
+    def _save_room(self, job: str) -> None:
+        if sum(self._bytes.values()) > self._room / _MOST_TIMES:
+            self._put_together(job)
 
     def _put_together(self, job: str) -> None:
         """Make one file of all that is there of a job."""

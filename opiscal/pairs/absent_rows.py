@@ -1,12 +1,15 @@
 """AbsentRows: a matrix whose rows are elsewhere, for whoever asks for its shape alone."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from opiscal.data.embedding_set import Metric
+from opiscal.data.embedding_set import EmbeddingSet, Metric
+from opiscal.data.sides import Sides
 from opiscal.pairs.sorted_rows import ClassOrder, SortedRows
+from opiscal.pairs.two_sets import TwoSets, class_orders
 
 
 class AbsentRows:
@@ -25,10 +28,13 @@ class AbsentRows:
         """Rows."""
         return self.shape[0]
 
+    def taken(self, rows: NDArray[np.integer]) -> "AbsentRows":
+        """Some of the rows, as absent as these."""
+        return AbsentRows((rows.size, *self.shape[1:]))
+
     def __getitem__(self, key: slice | NDArray[Any]) -> "AbsentRows":
         """Some of the rows, as absent as these."""
-        rows = len(range(*key.indices(len(self)))) if isinstance(key, slice) else len(key)
-        return AbsentRows((rows, *self.shape[1:]))
+        return self.taken(np.arange(len(self))[key])
 
 
 def absent_rows(
@@ -56,3 +62,19 @@ def absent_rows(
         centre=np.zeros(dimensions, np.float32),
         metric=metric,
     )
+
+
+def absent_sides(embeddings: EmbeddingSet, sides: Sides) -> TwoSets:
+    """The order of both sides of a set without their rows."""
+    at = np.flatnonzero(~sides.is_gallery), np.flatnonzero(sides.is_gallery)
+    orders = class_orders(
+        embeddings.class_of_row[at[0]], embeddings.class_of_row[at[1]], sides.same_item()
+    )
+    queries, gallery = (
+        replace(
+            absent_rows(order, embeddings.dimensions, embeddings.metric),
+            read_order=here[order.place],
+        )
+        for order, here in zip((orders.queries, orders.gallery), at, strict=True)
+    )
+    return TwoSets(queries, gallery, orders.same_item)

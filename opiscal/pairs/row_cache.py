@@ -13,7 +13,7 @@ from opiscal.data.row_reader import RowReader
 from opiscal.pairs.centring import Centre, HeldRows, moved
 from opiscal.pairs.half_rows import HalfRows
 
-SPANS_SHARE, FEWEST_SPANS = 0.8, 2
+SPANS_SHARE, FEWEST_SPANS = 0.8, 4
 """The share of spans in a room that does not hold all rows, and how many fit; the rest is of single
 rows."""
 
