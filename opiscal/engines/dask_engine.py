@@ -1,6 +1,7 @@
 """DaskEngine: workers of a cluster read and count; the numbers are those of one machine."""
 
 import itertools
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -70,7 +71,6 @@ class DaskEngine:
         self._plan: ScanPlan | None = None
         self._set: WorkerSet | None = None
         self._sent: Future = None
-        self._sets = itertools.count()
 
     def read(self, paths: Sequence[str], columns: ColumnNames, policy: RowPolicy) -> EmbeddingSet:
         """What is known of the rows without their vectors, part by part."""
@@ -152,7 +152,7 @@ class DaskEngine:
         room = room_for_rows(
             self._memory, rows, reader.row_bytes, threads=self._cluster.threads_of_worker
         )
-        of = WorkerSet.of(f"set-{next(self._sets)}", embeddings, sides, reader, room)
+        of = WorkerSet.of(os.urandom(8).hex(), embeddings, sides, reader, room)
         if not of.all_fit:
             of = self._with_move(of)
         self._set, self._sent = of, self._cluster.everywhere(of)
@@ -213,7 +213,7 @@ class DaskEngine:
         if self._checkpoint is not None:
             self._checkpoint.make_room(counting.bytes_when_finished)
             done = self._known(job, counting.add)
-        futures = self._submit(tasks, done, worker_job, job.ranks)
+        futures = self._submit(tasks, done, worker_job, counting.needs_nearest)
         total = self._sum([futures[task.number] for task in tasks if task.number in futures])
         self._watch(job, tasks, futures, advance)
         if total is not None:
@@ -239,7 +239,7 @@ class DaskEngine:
         tasks: Sequence[Task],
         done: dict[int, list[Piece]],
         worker_job: Future,
-        ranks: bool,
+        needs_nearest: bool,
     ) -> dict[int, Future]:
         """Have the tasks counted that are not done; by number, what each will have counted."""
         cluster, futures = self._cluster, dict[int, Future]()
@@ -248,14 +248,14 @@ class DaskEngine:
         positive = [task for task in tasks if task.kind == "positive"]
         for task in in_turn(tasks, self._set is not None and self._set.all_fit):
             if task.number in done:
-                if task.kind == "positive" and ranks:
+                if task.kind == "positive" and needs_nearest:
                     pieces = done[task.number]
                     if id(pieces) not in sent:
                         sent[id(pieces)] = cluster.everywhere(pieces)
                     nearest[task.number] = sent[id(pieces)]
                 continue
             needed = []
-            if ranks:
+            if needs_nearest:
                 # Pieces of several tasks may have come in one file.
                 needed = list(
                     {
@@ -273,7 +273,7 @@ class DaskEngine:
                 priority=2 if first else 0,
             )
             futures[task.number] = future
-            if first and ranks:
+            if first and needs_nearest:
                 nearest[task.number] = cluster.submit(
                     nearest_of, future, name="nearest-positives", priority=3
                 )

@@ -19,6 +19,10 @@ class TaskCounting(Protocol):
     """Counts tasks of some rows."""
 
     @property
+    def needs_nearest(self) -> bool:
+        """Whether tasks of negative pairs ask for the nearest positives of their rows."""
+
+    @property
     def bytes_when_finished(self) -> int:
         """What the counts of all tasks take while they are added up."""
 
