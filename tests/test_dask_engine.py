@@ -20,6 +20,10 @@ from opiscal.errors import UsageError
 from opiscal.evaluation import evaluate_files
 from opiscal.report.settings import EvaluateConfig
 
+pytest.importorskip(
+    "distributed", reason="dask is not installed: pip install 'opiscal[distributed]'"
+)
+
 
 @pytest.fixture(scope="module")
 def cluster():

@@ -166,7 +166,8 @@ class Cluster:
 
     def everywhere(self, value: Any) -> Future:
         """Send something to the workers once, to be given to their tasks."""
-        return self._client.scatter(value, direct=False, broadcast=True, hash=False)
+        # A list would be sent item by item.
+        return self._client.scatter([value], direct=False, broadcast=True, hash=False)[0]
 
     def gather(self, futures: Sequence[Future]) -> list[Any]:
         """What some futures come to.

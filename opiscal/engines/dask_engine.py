@@ -257,11 +257,8 @@ class DaskEngine:
             needed = []
             if needs_nearest:
                 # Pieces of several tasks may have come in one file.
-                needed = list(
-                    {
-                        nearest[t.number].key: nearest[t.number] for t in task.needs(positive)
-                    }.values()
-                )
+                by_key = {nearest[t.number].key: nearest[t.number] for t in task.needs(positive)}
+                needed = list(by_key.values())
             first = task.kind == "positive"
             future = cluster.submit(
                 count_on_worker,
