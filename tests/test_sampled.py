@@ -25,7 +25,8 @@ from opiscal.pairs.lattice import Lattice, fit_lattice
 from opiscal.pairs.near_search import FoundPairs, find_pairs
 from opiscal.pairs.pair_settings import PairSettings
 from opiscal.pairs.plan import MOST_WORK, plan_pairs
-from opiscal.pairs.sampled import ColumnGroups, Sampled, count_sampled
+from opiscal.pairs.sampled import Sampled, count_sampled
+from opiscal.pairs.sampled_columns import ColumnGroups
 from opiscal.pairs.sampled_counts import GROUPS
 from opiscal.pairs.search import RowIndex
 from opiscal.pairs.sorted_rows import SortedRows, sort_rows
