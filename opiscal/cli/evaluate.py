@@ -22,9 +22,15 @@ def evaluate(
     data: options.DataPaths,
     gallery: options.GalleryPaths = None,
     out: Annotated[
-        Path,
-        typer.Option("-o", "--out", metavar="RUN", help="The run folder that is written."),
-    ] = Path("opiscal-run"),
+        str,
+        typer.Option(
+            "-o",
+            "--out",
+            metavar="RUN",
+            help="The run folder that is written, here or at a URL.",
+            parser=options.named,
+        ),
+    ] = "opiscal-run",
     embedding_column: options.EmbeddingColumn = None,
     label_column: options.LabelColumn = "label",
     id_column: options.IdColumn = None,
@@ -102,6 +108,8 @@ def evaluate(
     """
     with errors_as_exit_codes(debug):
         from opiscal.data.embedding_set import ColumnNames
+        from opiscal.data.storage import place_of
+        from opiscal.data.url import shown
         from opiscal.errors import UsageError
         from opiscal.report.run_folder import PAGE_FILE, check_run_place
         from opiscal.report.settings import EvaluateConfig
@@ -140,7 +148,8 @@ def evaluate(
             ef_search=ef_search,
         )
         # Before the work, not after it.
-        check_run_place(out)
+        run = place_of(out)
+        check_run_place(run)
         from opiscal.evaluation import evaluate_files
 
         with progress_bar(quiet) as progress:
@@ -149,9 +158,9 @@ def evaluate(
                 ColumnNames(embedding_column, label_column, id_column, group_column, split_column),
                 config,
                 gallery=gallery or (),
-                command=shlex.join(["opiscal", *sys.argv[1:]]),
+                command=shlex.join(["opiscal", *map(shown, sys.argv[1:])]),
                 progress=progress,
-                save_index=save_index,
+                save_index=None if save_index is None else Path(save_index),
             )
         report.save(out, plots=not no_plots, slim=slim)
         if not quiet:
@@ -162,5 +171,5 @@ def evaluate(
         if json_:
             print_json(report.to_dict())
         else:
-            page = None if no_plots or slim else out / PAGE_FILE
-            print_lines(summary_lines(report, out, screen(), page=page))
+            page = None if no_plots or slim else run / PAGE_FILE
+            print_lines(summary_lines(report, run, screen(), page=page))

@@ -81,6 +81,10 @@ class RemoteFile(io.RawIOBase):
         self._at += len(data)
         return data
 
+    def readall(self) -> bytes:
+        """Return all bytes from here to the end."""
+        return self.read()
+
     def readinto(self, buffer: "WriteableBuffer") -> int:
         """Fill a buffer with the next bytes."""
         view = memoryview(buffer).cast("B")
@@ -95,6 +99,8 @@ class RemoteFile(io.RawIOBase):
         super().close()
 
     def _bytes(self, at: int, count: int) -> bytes:
+        if count == 0:
+            return b""
         if count >= _LEAST_READ:
             return self._fetch(at, count)
         start = at - self._kept_at
@@ -129,11 +135,22 @@ def kind_of(url: Url) -> Kind:
     return "file" if found.is_file else "folder" if found.type.name == "Directory" else "nothing"
 
 
-def files_below(url: Url, *, deep: bool = True) -> dict[Url, int]:
-    """The files in a folder and, if `deep`, in those below it, with their sizes in bytes.
+def files_below(url: Url) -> dict[Url, int]:
+    """The files in a folder and in those below it, with their sizes in bytes.
 
     None where there is no such folder.
     """
+    found = _listed(url, deep=True)
+    return {one: info.size for one, info in found.items() if info.is_file}
+
+
+def children(url: Url) -> dict[Url, Kind]:
+    """What is in a folder; nothing where there is no such folder."""
+    found = _listed(url, deep=False)
+    return {one: "file" if info.is_file else "folder" for one, info in found.items()}
+
+
+def _listed(url: Url, *, deep: bool) -> dict[Url, Any]:
     from pyarrow.fs import FileSelector
 
     filesystem, path = _place(url)
@@ -141,8 +158,7 @@ def files_below(url: Url, *, deep: bool = True) -> dict[Url, int]:
     found = _asking(url, "listed", lambda: filesystem.get_file_info(selector))
     above = len(path.rstrip("/")) + 1
     below = f"{url.key}/" if url.key else ""
-    files = {url.at(below + info.path[above:]): info.size for info in found if info.is_file}
-    return dict(sorted(files.items()))
+    return {url.at(below + info.path[above:]): info for info in found}
 
 
 def write_remote(url: Url, data: bytes | memoryview) -> None:
@@ -176,6 +192,11 @@ def remove_remote(url: Url) -> None:
     except InputError as error:
         if not isinstance(error.__cause__, FileNotFoundError):
             raise
+
+
+def forget_connections() -> None:
+    """Open file systems anew from here on, as where credentials in the environment are others."""
+    _opened.cache_clear()
 
 
 def _send(filesystem: Any, path: str, data: bytes | memoryview) -> None:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from opiscal.data.collector import BLOCK_ROWS, RowBlock, RowCollector, row_name
 from opiscal.data.embedding_set import ColumnNames, EmbeddingSet, InputFile, RowPolicy
-from opiscal.data.files import find_files, open_file, sha256, unreadable
+from opiscal.data.files import buffer_bytes, find_files, open_file, sha256, unreadable
 from opiscal.data.label_codes import CodedLabels, LabelTable, coded_floats
 from opiscal.data.parquet_schema import (
     ChosenColumns,
@@ -28,8 +28,6 @@ from opiscal.errors import InputError
 # A record batch: large enough that its overhead does not show, small beside the bound on memory.
 _BATCH_VALUES = 1 << 19
 _BATCH_ROWS_UNKNOWN = 1 << 9
-# Read pages as they are needed in place of whole column chunks, which may be the whole file.
-_BUFFER_BYTES = 1 << 20
 
 __all__ = ["ColumnNames", "files_of", "read_codes", "read_embeddings"]
 
@@ -223,7 +221,10 @@ def _blocks(shard: _Shard, chosen: ChosenColumns, widths: _Widths) -> Iterator[R
     read = 0
     with open_file(shard.path) as file, _decoding(shard.path):
         parquet = pq.ParquetFile(
-            file, pre_buffer=False, buffer_size=_BUFFER_BYTES, page_checksum_verification=True
+            file,
+            pre_buffer=False,
+            buffer_size=buffer_bytes(shard.path),
+            page_checksum_verification=True,
         )
         for batch in parquet.iter_batches(
             batch_size=_batch_rows(parquet, chosen, widths), columns=chosen.names()

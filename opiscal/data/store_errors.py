@@ -27,7 +27,7 @@ _STATUS = {
     "RESOURCE_NOT_FOUND": 404,
 }
 _LENGTH = 200
-_SECRET_VARIABLE = re.compile(r"KEY|SECRET|TOKEN|PASSWORD|CREDENTIAL|SAS|CONNECTION_STRING")
+_SECRET_VARIABLE = re.compile(r"(^|_)(KEY|SECRET|TOKEN|PASSWORD|SAS|CONNECTION_STRING)(_|$)")
 _LEAST_SECRET = 6
 
 # The first that fits says what to do next.
@@ -89,7 +89,8 @@ def store_error(url: Url, error: Exception, doing: str) -> InputError:
         ``removed`` or ``opened``, which comes before any request that is ours.
     """
     said = _said(url, error)
-    after = "" if doing == "opened" else f", after {ATTEMPTS} attempts"
+    # Other stores are asked for some time, not so many times.
+    after = f", after {ATTEMPTS} attempts" if url.scheme == "s3" and doing != "opened" else ""
     if re.search(_NO_STORE, str(error)):
         return InputError(
             f"{str(url)!r} cannot be opened ({said}); give a URL that pyarrow knows, such as "
@@ -113,7 +114,12 @@ def has_no_reason(error: Exception) -> bool:
 
 def safe_text(text: str, url: Url | None = None) -> str:
     """One line without secrets: those of URLs, and those that stand in the environment."""
-    line = redacted(" ".join(text.split()), None if url is None else url.access)
+    return safe_lines(" ".join(text.split()), url)
+
+
+def safe_lines(text: str, url: Url | None = None) -> str:
+    """Text without secrets, as `safe_text`, in as many lines as it has."""
+    line = redacted(text, None if url is None else url.access)
     for name, value in os.environ.items():
         if len(value) >= _LEAST_SECRET and _SECRET_VARIABLE.search(name.upper()):
             line = line.replace(value, "...")
