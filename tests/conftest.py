@@ -152,7 +152,7 @@ def s3(s3_server: "S3Server", monkeypatch: pytest.MonkeyPatch) -> "S3Server":
     """The server, with credentials for it in the environment and no faults yet."""
     from s3_server import KEY, SECRET
 
-    from opiscal.data import object_store
+    from opiscal.data.file_systems import forget_connections
 
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
@@ -163,7 +163,7 @@ def s3(s3_server: "S3Server", monkeypatch: pytest.MonkeyPatch) -> "S3Server":
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull + "/none")
     monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull + "/none")
     monkeypatch.setenv("AWS_ENDPOINT_URL", s3_server.endpoint)
-    object_store.forget_connections()
+    forget_connections()
     s3_server.forget()
     return s3_server
 

@@ -4,6 +4,8 @@ import copy
 import hashlib
 import pickle
 import socket
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -11,10 +13,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from conftest import PLACES
+from conftest import DIGITS400, PLACES
 from s3_server import KEY, SECRET
 
-from opiscal.data import object_store, store_errors
+from opiscal.data import file_systems, object_store, store_errors
 from opiscal.data.files import find_files, open_file, sha256
 from opiscal.data.folder import Folder
 from opiscal.data.parquet import read_codes, read_embeddings
@@ -28,8 +30,9 @@ from opiscal.errors import InputError
 def two_attempts(monkeypatch):
     """Fewer attempts and no pauses of ours: nothing here waits for a clock."""
     monkeypatch.setattr(object_store, "ATTEMPTS", 2)
+    monkeypatch.setattr(file_systems, "ATTEMPTS", 2)
     monkeypatch.setattr(object_store.time, "sleep", lambda seconds: None)
-    object_store.forget_connections()
+    file_systems.forget_connections()
 
 
 def refused(call, *arguments):
@@ -163,7 +166,9 @@ def test_what_is_not_there(s3, bucket):
     top = f"s3://{bucket}"
     assert refused(find_files, [f"{top}/set/bb.pq"]).endswith(f"did you mean '{top}/set/b.pq'?")
     assert refused(find_files, [f"{top}/zzz"]) == f"'{top}/zzz' does not exist; check the URL"
-    assert "there is no 's3://no-such-bucket'" in refused(find_files, ["s3://no-such-bucket/a"])
+    for path in ("a", "*.parquet", ""):
+        message = refused(find_files, [f"s3://no-such-bucket/{path}"])
+        assert "there is no 's3://no-such-bucket'" in message
     assert "matches no file" in refused(find_files, [f"{top}/set/*.csv"])
     assert "such as" in refused(find_files, [f"{top}/txt"])
     assert "is a run" in refused(find_files, [f"{top}/set/run"])
@@ -174,6 +179,7 @@ def test_what_is_not_there(s3, bucket):
 def test_an_unknown_scheme_or_option(s3):
     assert "give a URL that pyarrow knows" in refused(find_files, ["ftp://u:passw0rd@host/a"])
     assert "query part with 'tokn'" in refused(find_files, [f"s3://b/a?tokn={SECRET}"])
+    assert "query part with no name" in refused(find_files, [f"s3://b/a?{SECRET}"])
     assert "without a secret" in refused(find_files, ["s3://only-a-key@bucket/a"])
 
 
@@ -298,7 +304,7 @@ def test_a_failing_server_is_one_line(s3, bucket, two_attempts, status, code, at
 
 
 def test_as_many_attempts_as_the_message_says(s3, bucket, monkeypatch):
-    assert object_store.ATTEMPTS == store_errors.ATTEMPTS == 5
+    assert object_store.ATTEMPTS == file_systems.ATTEMPTS == store_errors.ATTEMPTS == 5
     pauses = []
     monkeypatch.setattr(object_store.time, "sleep", pauses.append)
     shards(s3, bucket, "x.bin", data=b"12345")
@@ -351,8 +357,8 @@ def test_nobody_listens(s3, monkeypatch, two_attempts):
 
 
 def test_a_silent_server_is_given_up(s3, monkeypatch, two_attempts):
-    monkeypatch.setattr(object_store, "_SILENT_SECONDS", 1)
-    monkeypatch.setattr(object_store, "ATTEMPTS", 1)
+    monkeypatch.setattr(file_systems, "_SILENT_SECONDS", 1)
+    monkeypatch.setattr(file_systems, "ATTEMPTS", 1)
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen(8)
@@ -408,3 +414,41 @@ def test_a_file_larger_than_one_part(s3, bucket):
     folder.write("large", data)
     assert s3.asked("PUT") == 3
     assert folder.read("large") == data
+
+
+# Other stores than S3.
+
+
+@pytest.fixture(scope="module")
+def google():
+    """The query of a URL that opens a small server of the protocol of Google's store."""
+    command = [sys.executable, str(Path(__file__).with_name("gcs_server.py")), str(DIGITS400)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        port = server.stdout.readline().strip()
+        yield f"endpoint_override=127.0.0.1:{port}&scheme=http&retry_limit_seconds=2"
+        server.terminate()
+
+
+def test_google_cloud_storage(google):
+    top = "gs://anonymous@bucket"
+    (found,) = find_files([f"{top}/set/*.parquet?{google}"])
+    assert found == "gs://bucket/set/digits400.parquet"
+    here, there = read_embeddings([str(DIGITS400)]), read_embeddings([found])
+    np.testing.assert_array_equal(here.vectors, there.vectors)
+    assert here.inputs[0].sha256 == there.inputs[0].sha256
+    folder = Folder(f"{top}/f?{google}")
+    folder.write("a", b"12345")
+    assert (folder.names(), folder.read("a")) == (["a"], b"12345")
+    folder.remove("a")
+    assert refused(folder.read, "a") == "'gs://bucket/f/a' does not exist; check the URL"
+    message = refused(find_files, [f"gs://anonymous@none/a?{google}"])
+    assert "there is no 'gs://none'" in message
+
+
+def test_the_file_systems_of_other_urls():
+    name, path = file_systems.place_in_store(Url("abfs://account:cGFzcw==@container/a/b"))
+    assert (name.type_name, path) == ("abfs", "container/a/b")
+    url = Url("abfss://container@account.dfs.core.windows.net/a b/c%20d")
+    assert file_systems.place_in_store(url)[1] == "container/a b/c%20d"
+    name, path = file_systems.place_in_store(Url("gs://bucket/a"))
+    assert (name.type_name, path) == ("gcs", "bucket/a")

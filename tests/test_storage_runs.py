@@ -8,7 +8,7 @@ from conftest import DIGITS400, listing, write_set
 from s3_server import KEY, SECRET
 
 import opiscal
-from opiscal.data import object_store
+from opiscal.data import file_systems
 from opiscal.errors import InputError
 from opiscal.report import remote_folder
 from opiscal.report.run_folder import check_run_place
@@ -139,7 +139,6 @@ def test_hard_pairs_there(cli, s3, bucket, data, local_run, tmp_path):
     text = there.out.replace(url, str(local_run)).replace(data, str(DIGITS400))
     assert text == here.out
     assert names(s3, bucket, "hp/") == sorted(listing(tmp_path / "hp"))
-    assert cli("hard-pairs", data, "--run", url, "-o", f"s3://{bucket}/hp", "--json").code == 0
     refused = cli("evaluate", data, "-o", f"s3://{bucket}/hp")
     assert "holds something that is not a run" in refused.error
 
@@ -168,8 +167,8 @@ def test_the_report_goes_first_and_comes_last(s3, bucket, local_run):
 
 def test_an_upload_that_fails(cli, s3, bucket, data, local_run, monkeypatch):
     url = sent(s3, bucket, local_run)
-    monkeypatch.setattr(object_store, "ATTEMPTS", 2)
-    object_store.forget_connections()
+    monkeypatch.setattr(file_systems, "ATTEMPTS", 2)
+    file_systems.forget_connections()
     s3.fail(10**6, only=lambda method, path: path.endswith("pairs.npz") and method == "POST")
     answer = cli("evaluate", data, "-o", url, "--no-plots", "--quiet")
     assert answer.code == 2

@@ -38,7 +38,7 @@ def missing(url: Url) -> InputError:
         if kind_of(top) == "nothing":
             return InputError(
                 f"{str(url)!r} does not exist: there is no {str(top)!r}; check its name, and the "
-                "server in AWS_ENDPOINT_URL or ?endpoint_override="
+                "server that is asked"
             )
         near = get_close_matches(
             url.name, [one.name for one in children(url.parent)], n=1, cutoff=0.6
@@ -114,6 +114,8 @@ def _files_matching(pattern: Url) -> list[Url]:
         else:
             found.update(dict.fromkeys(_shards(list(files_below(match)), match)))
     if not found:
+        if kind_of(pattern.at("")) == "nothing":
+            raise missing(pattern)
         raise InputError(
             f"the glob {str(pattern)!r} matches no file; check the pattern, and quote it for the "
             "shell"

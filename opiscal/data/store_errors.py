@@ -13,6 +13,10 @@ _AWS = re.compile(
     r"AWS Error (?P<code>\w+)(?: \(HTTP status (?P<status>\d+)\))? during \w+ operation: "
     r"(?:Unable to parse ExceptionName: (?P<name>\w+) Message: )?(?P<text>.*)"
 )
+_GOOGLE = re.compile(
+    r"google::cloud::Status\((?P<code>\w+): (?:.* with a last message of )?(?P<text>.*?)"
+    r"(?: error_info=.*)?\)$"
+)
 _STATUS = {
     "SLOW_DOWN": 503,
     "SERVICE_UNAVAILABLE": 503,
@@ -35,7 +39,7 @@ _ADVICE: tuple[tuple[str, str, str], ...] = (
     (
         r"NO_SUCH_BUCKET|NoSuchBucket|Bucket '[^']*' not found|bucket does not exist",
         "its bucket does not exist",
-        "check its name, and the server in AWS_ENDPOINT_URL or ?endpoint_override=",
+        "check its name, and {server}",
     ),
     (
         r"PermanentRedirect|TemporaryRedirect|AuthorizationHeaderMalformed|status 301|status 307"
@@ -57,7 +61,7 @@ _ADVICE: tuple[tuple[str, str, str], ...] = (
         r"NETWORK_CONNECTION|curlCode|CURL error|Couldn't resolve|Could not connect|timed out"
         r"|UNAVAILABLE",
         "the server was not reached{after}",
-        "check the network, the name of the host and AWS_ENDPOINT_URL or ?endpoint_override=",
+        "check the network, the name of the host and {server}",
     ),
     (
         r"INTERNAL_FAILURE|REQUEST_TIMEOUT|status 5\d\d",
@@ -96,11 +100,12 @@ def store_error(url: Url, error: Exception, doing: str) -> InputError:
             f"{str(url)!r} cannot be opened ({said}); give a URL that pyarrow knows, such as "
             "s3://, gs:// or abfs://, or a path on this machine"
         )
+    server = "AWS_ENDPOINT_URL or ?endpoint_override=" if url.scheme == "s3" else "the URL"
     for pattern, what, advice in _ADVICE:
         if re.search(pattern, str(error)):
             return InputError(
                 f"{str(url)!r} cannot be {doing}: {what.format(after=after)} ({said}); "
-                f"{advice or _credentials(url)}"
+                f"{advice.format(server=server) or _credentials(url)}"
             )
     return InputError(
         f"{str(url)!r} cannot be {doing} ({said}); check the URL, and that the server knows it"
@@ -135,6 +140,9 @@ def _said(url: Url, error: Exception) -> str:
         code = " ".join(str(part) for part in (status, name) if part)
         told = re.sub(r" \(Request ID: .*", "", found["text"]).rstrip(". ")
         text = code if "No response body" in told else f"{code}: {told}"
+    found = _GOOGLE.search(" ".join(text.split()))
+    if found is not None:
+        text = f"{found['code']}: {found['text']}"
     # Before it is cut: half a secret is none that is known.
     return safe_text(text, url)[:_LENGTH] or type(error).__name__
 
