@@ -143,6 +143,24 @@ def test_hard_pairs_there(cli, s3, bucket, data, local_run, tmp_path):
     assert "holds something that is not a run" in refused.error
 
 
+def test_counts_are_kept_there_and_taken_up_again(cli, s3, bucket, data, local_run):
+    kept = f"s3://{USER}@{bucket}/counts?region=us-east-1"
+    words = ("--no-plots", "--quiet", "--checkpoint", kept)
+    assert cli("evaluate", data, "-o", f"s3://{bucket}/one", *words).code == 0
+    files = names(s3, bucket, "counts/")
+    assert len(files) > 1
+    without_secrets(*(s3.content(bucket, f"counts/{name}") for name in files))
+    s3.forget()
+    answer = cli("evaluate", data, "-o", f"s3://{bucket}/two", *words)
+    assert answer.code == 0
+    assert not [path for method, path, _ in s3.requests if method == "PUT" and "/counts/" in path]
+    for run in ("one", "two"):
+        assert s3.content(bucket, f"{run}/pairs.npz") == (local_run / "pairs.npz").read_bytes()
+    answer = cli("evaluate", data, "-o", f"s3://{bucket}/two", "--seed", "1", *words)
+    assert answer.code == 2
+    assert f"the checkpoint 's3://{bucket}/counts' is of another evaluation" in answer.error
+
+
 # Nothing half written is a run.
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from opiscal.cli import options
+from opiscal.cli import engine_options, options
 from opiscal.cli.console import (
     errors_as_exit_codes,
     print_json,
@@ -78,6 +78,11 @@ def evaluate(
     nprobe: options.Nprobe = None,
     ef_search: options.EfSearch = None,
     save_index: options.SaveIndex = None,
+    engine: engine_options.EngineName = "local",
+    scheduler: engine_options.Scheduler = None,
+    workers: engine_options.Workers = None,
+    worker_memory: engine_options.WorkerMemory = None,
+    checkpoint: engine_options.CheckpointFolder = None,
     no_plots: Annotated[
         bool, typer.Option("--no-plots", help="Draw no figures and write no page.")
     ] = False,
@@ -110,6 +115,7 @@ def evaluate(
         from opiscal.data.embedding_set import ColumnNames
         from opiscal.data.storage import place_of
         from opiscal.data.url import shown
+        from opiscal.engines.choice import EngineChoice
         from opiscal.errors import UsageError
         from opiscal.report.run_folder import PAGE_FILE, check_run_place
         from opiscal.report.settings import EvaluateConfig
@@ -147,12 +153,17 @@ def evaluate(
             nprobe=nprobe,
             ef_search=ef_search,
         )
+        choice = EngineChoice(engine, scheduler, workers, worker_memory, checkpoint)
+        index_file = None if save_index is None else Path(save_index)
         # Before the work, not after it.
         run = place_of(out)
         check_run_place(run)
         from opiscal.evaluation import evaluate_files
 
-        with progress_bar(quiet) as progress:
+        with (
+            choice.opened(threads, index_file, None if quiet else say) as counting,
+            progress_bar(quiet) as progress,
+        ):
             report = evaluate_files(
                 data,
                 ColumnNames(embedding_column, label_column, id_column, group_column, split_column),
@@ -160,7 +171,8 @@ def evaluate(
                 gallery=gallery or (),
                 command=shlex.join(["opiscal", *map(shown, sys.argv[1:])]),
                 progress=progress,
-                save_index=None if save_index is None else Path(save_index),
+                engine=counting,
+                save_index=index_file,
             )
         report.save(out, plots=not no_plots, slim=slim)
         if not quiet:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from opiscal.data.embedding_set import EmbeddingSet
 from opiscal.data.sides import Sides
 from opiscal.pairs.blas import one_blas_thread
+from opiscal.pairs.centred_vectors import pairs_at_once, taken_norms, taken_rows
 from opiscal.pairs.kernel.keys import NEAR, half_squared_pairs
 from opiscal.pairs.kernel.ordering import sorted_values
 from opiscal.pairs.sample import PairSample, sample_pairs
@@ -15,7 +16,7 @@ from opiscal.pairs.sorted_rows import ClassOrder, SortedRows, sort_rows
 
 # As many negatives as the sample of one set has.
 _SAMPLED_NEGATIVES, _SAMPLED_ROWS, _SAMPLED_POSITIVES = 662_976, 814, 32_768
-_PAIRS_AT_ONCE = 4096
+_PAIRS_AT_ONCE, _ROWS_AT_ONCE = 4096, 8192
 
 Places = NDArray[np.int64]
 
@@ -62,7 +63,13 @@ class TwoSets:
             self.queries.rows == self.gallery.rows
             and np.array_equal(self.same_item, np.stack([every, every], axis=1))
             and np.array_equal(self.queries.classes.class_id, self.gallery.classes.class_id)
-            and np.array_equal(np.asarray(self.queries.vectors), np.asarray(self.gallery.vectors))
+            and all(
+                np.array_equal(self.queries.vectors[part], self.gallery.vectors[part])
+                for part in (
+                    slice(start, start + _ROWS_AT_ONCE)
+                    for start in range(0, self.queries.rows, _ROWS_AT_ONCE)
+                )
+            )
         )
 
     @property
@@ -90,6 +97,23 @@ class TwoSets:
         number[-1] = most + scored.size
         return number[ids[0]], number[ids[1]]
 
+    @property
+    def places_there(self) -> tuple[tuple[Places, Places], tuple[Places, Places]]:
+        """For each row of both sides where on the other side its class begins, and where it ends.
+
+        Index 0 is for the queries, 1 for the gallery.
+        """
+        number = self.numbers
+        begins = (
+            np.searchsorted(number[1], number[0], side="left"),
+            np.searchsorted(number[0], number[1], side="left"),
+        )
+        ends = (
+            np.searchsorted(number[1], number[0], side="right"),
+            np.searchsorted(number[0], number[1], side="right"),
+        )
+        return begins, ends
+
     def subset(self, queries: NDArray[np.bool_], gallery: NDArray[np.bool_]) -> "TwoSets":
         """The rows at the chosen sorted places, in an order of their own, not scaled anew."""
         kept = np.flatnonzero(queries), np.flatnonzero(gallery)
@@ -104,8 +128,8 @@ class TwoSets:
         sides = [
             replace(
                 side,
-                vectors=side.vectors[at[order.place]],
-                half_norm=side.half_norm[at[order.place]],
+                vectors=taken_rows(side.vectors, at[order.place]),
+                half_norm=taken_norms(side.half_norm, at[order.place]),
                 classes=order,
                 read_order=side.read_order[at[order.place]],
             )
@@ -284,9 +308,11 @@ def _some_positives(two: TwoSets, rng: np.random.Generator) -> NDArray[np.float3
 def _half_squared(two: TwoSets, query: Places, item: Places) -> NDArray[np.float32]:
     """Half squared distances of some pairs."""
     out = np.empty(query.size, np.float32)
-    for start in range(0, query.size, _PAIRS_AT_ONCE):
-        part = slice(start, start + _PAIRS_AT_ONCE)
-        beside = np.concatenate([two.queries.vectors[query[part]], two.gallery.vectors[item[part]]])
-        at = np.arange(len(beside) // 2)
-        out[part] = half_squared_pairs(beside, at, at + at.size)
+    step = pairs_at_once(two.queries.vectors, _PAIRS_AT_ONCE)
+    for start in range(0, query.size, step):
+        part = slice(start, start + step)
+        queries, here = np.unique(query[part], return_inverse=True)
+        items, there = np.unique(item[part], return_inverse=True)
+        beside = np.concatenate([two.queries.vectors[queries], two.gallery.vectors[items]])
+        out[part] = half_squared_pairs(beside, here, there + queries.size)
     return out
