@@ -310,12 +310,19 @@ def test_as_many_attempts_as_the_message_says(s3, bucket, monkeypatch):
     shards(s3, bucket, "x.bin", data=b"12345")
     with open_file(f"s3://{bucket}/x.bin") as file:
         # The words of the error have no room in five bytes: pyarrow does not try again then.
-        s3.fail(10**6)
-        assert refused(file.read).count("after 5 attempts") == 1
+        s3.fail(10**6, only=lambda method, path: method == "GET")
+        message = refused(file.read)
+        assert "the server failed, after 5 attempts (an error in place of the bytes)" in message
         assert s3.asked("GET") == 5
         assert len(pauses) == 4
         assert pauses == sorted(pauses)
         assert sum(pauses) <= 15
+        # A question that has room for the answer tells why.
+        s3.fail(10**6, 403, "AccessDenied")
+        assert "access was denied (403 ACCESS_DENIED: Said by the test)" in refused(file.read)
+        s3.fail(10**6, only=lambda method, path: method == "GET" and path.endswith("x.bin"))
+        s3.client.delete_object(Bucket=bucket, Key="x.bin")
+        assert "has been removed" in refused(file.read)
 
 
 def test_an_error_in_mid_file_is_no_damaged_parquet(s3, bucket, tmp_path, two_attempts):
@@ -452,3 +459,33 @@ def test_the_file_systems_of_other_urls():
     assert file_systems.place_in_store(url)[1] == "container/a b/c%20d"
     name, path = file_systems.place_in_store(Url("gs://bucket/a"))
     assert (name.type_name, path) == ("gcs", "bucket/a")
+
+
+@pytest.fixture
+def hadoop(monkeypatch, tmp_path):
+    """A store whose files can be seen while they are written, as those of Hadoop can."""
+    from pyarrow.fs import LocalFileSystem
+
+    local = LocalFileSystem()
+    monkeypatch.setattr(
+        object_store, "place_in_store", lambda url: (local, f"{tmp_path}/{url.key}")
+    )
+    return Folder("hdfs://host:8020/f")
+
+
+def test_a_file_has_its_name_once_it_is_whole(hadoop, monkeypatch, tmp_path):
+    hadoop.write("a", b"older")
+    seen = []
+    send = object_store._send
+
+    def half(filesystem, path, data):
+        seen.append(Path(path).name)
+        send(filesystem, path, data[:2])
+        raise OSError("the disk is full")
+
+    monkeypatch.setattr(object_store, "_send", half)
+    message = refused(hadoop.write, "a", b"newer")
+    assert message.startswith("'hdfs://host:8020/f/a' cannot be written (the disk is full)")
+    assert seen[0].startswith(".opiscal-writing-")
+    assert [path.name for path in (tmp_path / "f").iterdir()] == ["a"]
+    assert hadoop.read("a") == b"older"

@@ -9,10 +9,11 @@ import os
 import random
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from opiscal.data.file_systems import place_in_store
-from opiscal.data.store_errors import ATTEMPTS, has_no_reason, store_error
+from opiscal.data.store_errors import ATTEMPTS, UNREAD_ANSWER, has_no_reason, store_error
 from opiscal.data.url import Url
 from opiscal.errors import InputError
 
@@ -27,8 +28,6 @@ Kind = Literal["file", "folder", "nothing"]
 _LEAST_READ = 1 << 16
 # A file of these is there once it is complete, not before.
 _WHOLE_OBJECTS = frozenset({"s3", "gs", "gcs", "abfs", "abfss"})
-# An error in place of bytes, over which the libraries of the store do not try again.
-_UNREAD_ANSWER = "Failed to flush response stream"
 
 
 class RemoteFile(io.RawIOBase):
@@ -165,8 +164,13 @@ def write_remote(url: Url, data: bytes | memoryview) -> None:
 
     def send_and_rename() -> None:
         filesystem.create_dir(other.rpartition("/")[0], recursive=True)
-        _send(filesystem, other, data)
-        filesystem.move(other, path)
+        try:
+            _send(filesystem, other, data)
+            filesystem.move(other, path)
+        except BaseException:
+            with suppress(Exception):
+                filesystem.delete_file(other)
+            raise
 
     _asking(url, "written", send_and_rename)
 
@@ -196,7 +200,7 @@ def _asking(url: Url, doing: str, ask: Callable[[], Found]) -> Found:
         except FileNotFoundError as error:
             raise InputError(f"{str(url)!r} does not exist; check the URL") from error
         except Exception as error:
-            if _UNREAD_ANSWER in str(error) and attempt + 1 < ATTEMPTS:
+            if UNREAD_ANSWER in str(error) and attempt + 1 < ATTEMPTS:
                 time.sleep(random.uniform(0.5, 1.0) * 2**attempt)
                 continue
             raise store_error(url, _with_reason(url, error), doing) from error
@@ -204,12 +208,20 @@ def _asking(url: Url, doing: str, ask: Callable[[], Found]) -> Found:
 
 
 def _with_reason(url: Url, error: Exception) -> Exception:
-    """The error itself, or that of a listing, whose answer has the words that this one lacks."""
-    if url.scheme != "s3" or not has_no_reason(error) or "status 5" in str(error):
+    """The error itself, or that of a question whose answer has the words that this one lacks."""
+    if url.scheme != "s3":
         return error
     from pyarrow.fs import FileSelector
 
     filesystem, path = place_in_store(url)
+    if UNREAD_ANSWER in str(error):
+        try:
+            if not filesystem.get_file_info(path).is_file:
+                return OSError("it was there, and has been removed")
+        except Exception as told:
+            error = told
+    if not has_no_reason(error) or "status 5" in str(error):
+        return error
     try:
         filesystem.get_file_info(FileSelector(path, allow_not_found=True))
     except Exception as told:

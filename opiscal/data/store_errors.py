@@ -8,6 +8,8 @@ from opiscal.errors import InputError
 
 # How often one request is sent at most, the first time included.
 ATTEMPTS = 5
+# An error in place of bytes, over which the library of the store does not try again.
+UNREAD_ANSWER = "Failed to flush response stream"
 
 _AWS = re.compile(
     r"AWS Error (?P<code>\w+)(?: \(HTTP status (?P<status>\d+)\))? during \w+ operation: "
@@ -140,6 +142,8 @@ def _said(url: Url, error: Exception) -> str:
         code = " ".join(str(part) for part in (status, name) if part)
         told = re.sub(r" \(Request ID: .*", "", found["text"]).rstrip(". ")
         text = code if "No response body" in told else f"{code}: {told}"
+        if UNREAD_ANSWER in told:
+            text = "an error in place of the bytes"
     found = _GOOGLE.search(" ".join(text.split()))
     if found is not None:
         text = f"{found['code']}: {found['text']}"
