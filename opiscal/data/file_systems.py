@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote
 
-from opiscal.data.store_errors import ATTEMPTS, safe_text, store_error
+from opiscal.data.store_errors import ATTEMPTS, cause_of, safe_text, store_error
 from opiscal.data.url import Access, Url
 from opiscal.errors import InputError
 
@@ -54,7 +54,7 @@ def _opened(scheme: str, host: str, access: Access, server: str) -> tuple[Any, s
     except InputError:
         raise
     except Exception as error:
-        raise store_error(url, error, "opened") from error
+        raise store_error(url, error, "opened") from cause_of(url, error)
 
 
 def _s3(url: Url, server: str) -> Any:

@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from opiscal.data.file_systems import place_in_store
-from opiscal.data.store_errors import ATTEMPTS, UNREAD_ANSWER, has_no_reason, store_error
+from opiscal.data.store_errors import ATTEMPTS, UNREAD_ANSWER, cause_of, has_no_reason, store_error
 from opiscal.data.url import Url
 from opiscal.errors import InputError
 
@@ -203,7 +203,8 @@ def _asking(url: Url, doing: str, ask: Callable[[], Found]) -> Found:
             if UNREAD_ANSWER in str(error) and attempt + 1 < ATTEMPTS:
                 time.sleep(random.uniform(0.5, 1.0) * 2**attempt)
                 continue
-            raise store_error(url, _with_reason(url, error), doing) from error
+            told = _with_reason(url, error)
+            raise store_error(url, told, doing) from cause_of(url, told)
     raise AssertionError
 
 

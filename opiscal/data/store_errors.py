@@ -114,6 +114,11 @@ def store_error(url: Url, error: Exception, doing: str) -> InputError:
     )
 
 
+def cause_of(url: Url, error: Exception) -> OSError:
+    """What a library raised, without secrets: a traceback shows the cause of an error too."""
+    return OSError(f"{type(error).__name__}: {safe_text(str(error), url)}")
+
+
 def has_no_reason(error: Exception) -> bool:
     """Whether a server only gave a number, as it does where the answer may have no body."""
     return "No response body" in str(error)
