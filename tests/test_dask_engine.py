@@ -14,6 +14,7 @@ pytest.importorskip(
 
 import opiscal.engines.dask_engine as dask_engine
 from opiscal.data.embedding_set import ColumnNames
+from opiscal.engines.checkpoint import Checkpoint
 from opiscal.engines.dask_cluster import Cluster
 from opiscal.engines.dask_engine import DaskEngine
 from opiscal.errors import UsageError
@@ -94,6 +95,27 @@ def test_every_number_is_that_of_one_machine(cluster, data, tmp_path, monkeypatc
     engine = DaskEngine(cluster, 0)
     found = evaluate_files([str(data)], columns, config, engine=engine)
     same_numbers(evaluate_files([str(data)], columns, config), found, tmp_path)
+
+
+def test_workers_read_rows_from_a_store_that_the_url_alone_opens(
+    cluster, data, s3, bucket, tmp_path
+):
+    from s3_server import KEY, SECRET
+
+    for file in data.iterdir():
+        s3.client.put_object(Bucket=bucket, Key=f"set/{file.name}", Body=file.read_bytes())
+    # Workers were started before, and know of no credentials.
+    server = f"endpoint_override=127.0.0.1:{s3.port}&scheme=http&region=us-east-1"
+    top = f"s3://{KEY}:{SECRET.replace('/', '%2F')}@{bucket}"
+    engine = DaskEngine(cluster, 0, Checkpoint(f"{top}/counts?{server}"))
+    config = EvaluateConfig()
+    found = evaluate_files([f"{top}/set?{server}"], PLAIN, config, engine=engine)
+    same_numbers(evaluate_files([str(data)], PLAIN, config), found, tmp_path)
+    kept = [key for key in s3.keys(bucket) if key.startswith("counts/")]
+    assert "counts/checkpoint.json" in kept
+    assert len(kept) > 1
+    for key in kept:
+        assert SECRET.encode() not in s3.content(bucket, key)
 
 
 def test_too_little_memory_is_one_line():

@@ -22,9 +22,15 @@ def evaluate(
     data: options.DataPaths,
     gallery: options.GalleryPaths = None,
     out: Annotated[
-        Path,
-        typer.Option("-o", "--out", metavar="RUN", help="The run folder that is written."),
-    ] = Path("opiscal-run"),
+        str,
+        typer.Option(
+            "-o",
+            "--out",
+            metavar="RUN",
+            help="The run folder that is written, here or at a URL.",
+            parser=options.named,
+        ),
+    ] = "opiscal-run",
     embedding_column: options.EmbeddingColumn = None,
     label_column: options.LabelColumn = "label",
     id_column: options.IdColumn = None,
@@ -107,6 +113,8 @@ def evaluate(
     """
     with errors_as_exit_codes(debug):
         from opiscal.data.embedding_set import ColumnNames
+        from opiscal.data.storage import place_of
+        from opiscal.data.url import shown
         from opiscal.engines.choice import EngineChoice
         from opiscal.errors import UsageError
         from opiscal.report.run_folder import PAGE_FILE, check_run_place
@@ -146,12 +154,14 @@ def evaluate(
             ef_search=ef_search,
         )
         choice = EngineChoice(engine, scheduler, workers, worker_memory, checkpoint)
+        index_file = None if save_index is None else Path(save_index)
         # Before the work, not after it.
-        check_run_place(out)
+        run = place_of(out)
+        check_run_place(run)
         from opiscal.evaluation import evaluate_files
 
         with (
-            choice.opened(threads, save_index, None if quiet else say) as counting,
+            choice.opened(threads, index_file, None if quiet else say) as counting,
             progress_bar(quiet) as progress,
         ):
             report = evaluate_files(
@@ -159,10 +169,10 @@ def evaluate(
                 ColumnNames(embedding_column, label_column, id_column, group_column, split_column),
                 config,
                 gallery=gallery or (),
-                command=shlex.join(["opiscal", *sys.argv[1:]]),
+                command=shlex.join(["opiscal", *map(shown, sys.argv[1:])]),
                 progress=progress,
                 engine=counting,
-                save_index=save_index,
+                save_index=index_file,
             )
         report.save(out, plots=not no_plots, slim=slim)
         if not quiet:
@@ -173,5 +183,5 @@ def evaluate(
         if json_:
             print_json(report.to_dict())
         else:
-            page = None if no_plots or slim else out / PAGE_FILE
-            print_lines(summary_lines(report, out, screen(), page=page))
+            page = None if no_plots or slim else run / PAGE_FILE
+            print_lines(summary_lines(report, run, screen(), page=page))

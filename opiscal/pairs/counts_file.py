@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from opiscal.data.embedding_set import Label, Metric
+from opiscal.data.storage import Place, open_place
 from opiscal.errors import InputError, UsageError
 from opiscal.pairs.counts import ClassPairSums, GalleryCounts, PairCounts, SlimCounts
 from opiscal.pairs.sampled_counts import SampledCounts
@@ -116,7 +117,7 @@ def save_counts(counts: PairCounts, file: Path, *, meta: Mapping[str, str] = {})
                 _write(archive, _SLIM_SUMS + name, counts.slim.sums[name])
 
 
-def load_counts(file: Path) -> PairCounts:
+def load_counts(file: Place) -> PairCounts:
     """Read counts that `save_counts` wrote.
 
     Parameters
@@ -147,7 +148,7 @@ def load_counts(file: Path) -> PairCounts:
         return counts if slim is None else replace(counts, slim=slim)
 
 
-def read_meta(file: Path) -> dict[str, str]:
+def read_meta(file: Place) -> dict[str, str]:
     """Read what was kept beside the counts, without reading the counts.
 
     Raises
@@ -271,10 +272,10 @@ def _steps(accepted: NDArray[np.integer], name: str) -> NDArray[np.unsignedinteg
 
 
 @contextmanager
-def _reading(file: Path) -> Iterator[zipfile.ZipFile]:
+def _reading(file: Place) -> Iterator[zipfile.ZipFile]:
     """Open a file of counts, and turn whatever is raised over it into one line."""
     try:
-        with zipfile.ZipFile(file) as archive:
+        with open_place(file) as source, zipfile.ZipFile(source) as archive:
             yield archive
     except OSError as error:
         raise InputError(
@@ -289,7 +290,7 @@ def _reading(file: Path) -> Iterator[zipfile.ZipFile]:
         ) from error
 
 
-def _read_header(archive: zipfile.ZipFile, file: Path) -> dict[str, Any]:
+def _read_header(archive: zipfile.ZipFile, file: Place) -> dict[str, Any]:
     if "header.npy" not in archive.namelist():
         _wrong("it has no header")
     header = _read_json(archive, "header")
