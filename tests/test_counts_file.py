@@ -184,7 +184,7 @@ def test_the_smallest_type_holds_the_steps(tmp_path: Path) -> None:
 def test_steps_are_taken_block_by_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     counts = make_counts()
     save_counts(counts, tmp_path / "whole")
-    monkeypatch.setattr("opiscal.pairs.counts_file._BLOCK_VALUES", 45)
+    monkeypatch.setattr("opiscal.pairs.counts_archive._BLOCK_VALUES", 45)
     save_counts(counts, tmp_path / "blocks")
     assert (tmp_path / "whole").read_bytes() == (tmp_path / "blocks").read_bytes()
 
