@@ -10,9 +10,12 @@ the delete-one-class jackknife, times what is not in a class's own rows: where t
 one another the rows of either miss for the other's sake, and another draw of classes loses both at
 once. Which class a row was taken for is not kept. All misses in such twos would double the variance
 where the class behind never takes its place, which is where ``r`` is near 1; where ``r`` is small
-another class does. ``1 + r`` is that bound. On real classes it is what one Recall@1 scatters by;
-differences scatter less, and where the classes that miss are wide and not near one another both do:
-their intervals are then too wide (`benchmarks/recall.py`).
+another class does. ``1 + r`` is that bound, and on real classes what was measured.
+
+In a difference the twos that miss in both models fall out, and most of what is left is single rows
+that one model has right: ``1 + r (1 - rho / 2)`` with ``rho`` how alike the classes move the two
+(measured: `benchmarks/recall.py`). Where classes that miss are wide, and not near one another, all
+of this is too much, and intervals are too wide.
 """
 
 from dataclasses import dataclass
@@ -45,7 +48,7 @@ class RecallScatter:
     ----------
     value : float, in [0, 1]
     moves : float64 array of shape (T,)
-        ``x_i`` times the root of ``1 + r``: ``V`` is the sum of their squares.
+        ``x_i``.
     number : float
         Independent rows that are worth as much.
     shape : RateShape
@@ -85,7 +88,7 @@ class RecallScatter:
             leverage=np.ones(1),
             most_freedom=most,
         )
-        return cls(value, np.sqrt(1.0 + value) * moves, number, shape)
+        return cls(value, moves, number, shape)
 
     @property
     def few(self) -> bool:
@@ -140,10 +143,10 @@ def recall_difference(
     >>> together = SharedClasses.of(range(50), range(50))
     >>> found = recall_difference(one, other, together).difference()
     >>> round(found.value, 3), [round(end, 3) for end in found.interval(0.95)]
-    (-0.04, [-0.064, -0.024])
+    (-0.04, [-0.06, -0.026])
     >>> apart = SharedClasses.of(range(50), range(50, 100))
     >>> [round(end, 3) for end in recall_difference(one, other, apart).difference().interval(0.95)]
-    [-0.134, 0.051]
+    [-0.14, 0.056]
     """
     one, other = RecallScatter.of(first), RecallScatter.of(second)
     if one.few or other.few:
@@ -151,6 +154,9 @@ def recall_difference(
     columns: NDArray[np.float32] = np.zeros((matched.classes, 2), dtype=np.float32)
     columns[matched.first, 0] = one.moves
     columns[matched.second, 1] = other.moves
+    alike = _alike(columns[:, 0], columns[:, 1])
+    for k, scatter in enumerate((one, other)):
+        columns[:, k] *= np.sqrt(1.0 + scatter.value * (1.0 - 0.5 * alike))
     exact = columns.astype(np.float64)
     sums = weighted_sums(exact.T @ exact, REPLICATES, seed)
     replicates = tuple(
@@ -169,3 +175,9 @@ def recall_difference(
         known=one.curve(),
         classes=min(matched.first.size, matched.second.size),
     )
+
+
+def _alike(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
+    """How alike classes move two runs: from 0, where no class is in both, to 1."""
+    length = float(np.linalg.norm(first)) * float(np.linalg.norm(second))
+    return float(np.clip(first @ second / length, 0.0, 1.0)) if length > 0 else 0.0
