@@ -99,7 +99,7 @@ class Drawn:
     parts: tuple[ReplicateParts, ReplicateParts]
     replicates: PairedReplicates
     confidence: float
-    seed: int = 0
+    seed: int
 
     def differences(self, figures: Sequence[ComparedFigure]) -> tuple[Difference, ...]:
         """The differences of some figures."""

@@ -85,7 +85,7 @@ def assemble_report(
         For fewer than two scored classes, or a calibration range that does not exist.
     """
     counts = counted.counts
-    if counted.ranks is not None:
+    if counted.ranks is not None and counted.ranks.rank.size:
         counts = replace(counts, nearest=counted.ranks.by_class(counts.classes))
     if counts.classes < 2:
         scored = "of two rows or more" if counts.gallery is None else "on both sides"
