@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 
 from opiscal.data.embedding_set import Label, Metric
-from opiscal.pairs.counts import NeighbourRanks, PairCounts
+from opiscal.pairs.counts import PairCounts
 from opiscal.pairs.exact import count_exactly
 from opiscal.pairs.kernel.ranks import RECALL_CAP
 from opiscal.pairs.lattice import Lattice
 from opiscal.pairs.near_search import find_pairs
+from opiscal.pairs.nearest_counts import NeighbourRanks
 from opiscal.pairs.neighbour_ranks import ranks_of_neighbours
 from opiscal.pairs.plan import PairPlan
 from opiscal.pairs.sampled import Sampled, count_columns, finish_sampled
