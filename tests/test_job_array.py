@@ -143,13 +143,25 @@ def test_sides_told_by_a_column(tmp_path):
     assert_merged_is_evaluated(data, count_all(data, 2, tmp_path, **how), tmp_path, **how)
 
 
-def test_data_and_parts_by_url(data, counted, tmp_path):
-    parts = [(tmp_path / f"part-{k}").as_uri() for k in (1, 2, 3)]
-    for k in (2, 3):
-        shutil.copytree(counted / f"part-{k}", tmp_path / f"part-{k}")
-    done = count(data.as_uri(), "1/3", parts[0])
-    assert (done.folder, done.counted) == (parts[0], done.tasks)
-    assert_merged_is_evaluated(data, parts, tmp_path)
+def test_data_and_parts_in_an_object_store(cli: Cli, tmp_path: Path, bucket, s3):
+    data = tmp_path / "set.parquet"
+    shutil.copy(DIGITS400, data)
+    s3.client.upload_file(str(data), bucket, "set.parquet")
+    place = f"s3://KEY-UNSHOWN:SECRET-UNSHOWN@{bucket}"
+    for k in (1, 2):
+        answer = cli("count", data, "--block", f"{k}/2", "-o", f"s3://{bucket}/part-{k}")
+        assert (answer.code, answer.err) == (0, "")
+        assert answer.out.endswith(f"part: s3://{bucket}/part-{k}\n")
+    missing = cli("merge", f"s3://{bucket}/part-1", "-o", "run")
+    assert missing.error.endswith(f"run: opiscal count {data} --block 2/2 -o s3://{bucket}/part-2")
+    merged = cli("merge", *(f"s3://{bucket}/part-{k}" for k in (1, 2)), "-o", "run", "--no-plots")
+    plain = cli("evaluate", data, "-o", "plain", "--no-plots")
+    assert (merged.code, plain.code) == (0, 0), merged.err
+    assert_same_run(tmp_path / "run", tmp_path / "plain")
+    refused = cli("merge", f"{place}/part-1", "-o", "run")
+    assert (refused.code, "UNSHOWN" in refused.err) == (2, False)
+    by_url = cli("count", f"s3://{bucket}/set.parquet", "--block", "1/1", "-o", "part")
+    assert by_url.code == 0, by_url.err
 
 
 @pytest.mark.parametrize("after", [0, 2, 6])

@@ -32,6 +32,7 @@ def count(
             "-o",
             "--out",
             metavar="PART",
+            parser=options.named,
             help="The folder of this block, or a URL. Where the command was stopped, the same "
             "command does only what is missing.",
             show_default=False,

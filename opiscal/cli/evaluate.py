@@ -4,7 +4,7 @@ import shlex
 from pathlib import Path
 
 from opiscal.cli import engine_options, options
-from opiscal.cli.console import command_words, errors_as_exit_codes, progress_bar
+from opiscal.cli.console import command_words, errors_as_exit_codes, progress_bar, say
 from opiscal.cli.evaluation_options import EvaluationOptions, SampleOptions
 from opiscal.cli.option_groups import takes_option_groups
 from opiscal.cli.run_options import RunFolder, RunOptions
@@ -14,7 +14,7 @@ from opiscal.cli.run_options import RunFolder, RunOptions
 def evaluate(
     *,
     data: options.DataPaths,
-    out: RunFolder = Path("opiscal-run"),
+    out: RunFolder = "opiscal-run",
     asked: EvaluationOptions,
     sample: SampleOptions,
     save_index: options.SaveIndex = None,
@@ -34,16 +34,21 @@ def evaluate(
     Example: opiscal evaluate embeddings.parquet -o run
     """
     with errors_as_exit_codes(debug):
+        from opiscal.data.storage import place_of
         from opiscal.engines.choice import EngineChoice
         from opiscal.report.run_folder import check_run_place
 
         config = asked.config(sample)
         choice = EngineChoice(engine, scheduler, workers, worker_memory, checkpoint)
+        index_file = None if save_index is None else Path(save_index)
         # Before the work, not after it.
-        check_run_place(out)
+        check_run_place(place_of(out))
         from opiscal.evaluation import evaluate_files
 
-        with progress_bar(delivery.quiet) as progress:
+        with (
+            choice.opened(asked.threads, index_file, None if delivery.quiet else say) as counting,
+            progress_bar(delivery.quiet) as progress,
+        ):
             report = evaluate_files(
                 data,
                 asked.columns(),
@@ -51,7 +56,7 @@ def evaluate(
                 gallery=asked.gallery or (),
                 command=shlex.join(command_words()),
                 progress=progress,
-                engine=choice.engine(asked.threads, save_index),
-                save_index=save_index,
+                engine=counting,
+                save_index=index_file,
             )
         delivery.deliver(report, out)

@@ -1,7 +1,6 @@
 """``opiscal merge``: the report of what a job array has counted."""
 
 import shlex
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -19,11 +18,12 @@ def merge(
         list[str],
         typer.Argument(
             metavar="PART...",
+            parser=options.named,
             help="The folders or URLs that 'opiscal count' has written, one of every block.",
             show_default=False,
         ),
     ],
-    out: RunFolder = Path("opiscal-run"),
+    out: RunFolder = "opiscal-run",
     delivery: RunOptions,
     debug: options.Debug = False,
 ) -> None:
@@ -35,10 +35,11 @@ def merge(
     Example: opiscal merge part-* -o run
     """
     with errors_as_exit_codes(debug):
+        from opiscal.data.storage import place_of
         from opiscal.report.run_folder import check_run_place
 
         # Before the work, not after it.
-        check_run_place(out)
+        check_run_place(place_of(out))
         from opiscal.job_array import merge_parts
 
         with progress_bar(delivery.quiet) as progress:

@@ -1,7 +1,6 @@
 """Options of the commands that write a run: where, what of it, and what is printed of it."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,7 +12,14 @@ if TYPE_CHECKING:
     from opiscal.report.record import Report
 
 RunFolder = Annotated[
-    Path, typer.Option("-o", "--out", metavar="RUN", help="The run folder that is written.")
+    str,
+    typer.Option(
+        "-o",
+        "--out",
+        metavar="RUN",
+        help="The run folder that is written, here or at a URL.",
+        parser=options.named,
+    ),
 ]
 
 
@@ -36,8 +42,9 @@ class RunOptions:
     quiet: options.Quiet = False
     verbose: options.Verbose = False
 
-    def deliver(self, report: "Report", out: Path) -> None:
+    def deliver(self, report: "Report", out: str) -> None:
         """Write the run, and say what is in it."""
+        from opiscal.data.storage import place_of
         from opiscal.report.run_folder import PAGE_FILE
         from opiscal.report.summary.story import elapsed_line, summary_lines
 
@@ -50,5 +57,6 @@ class RunOptions:
         if self.json_:
             print_json(report.to_dict())
         else:
-            page = None if self.no_plots or self.slim else out / PAGE_FILE
-            print_lines(summary_lines(report, out, screen(), page=page))
+            run = place_of(out)
+            page = None if self.no_plots or self.slim else run / PAGE_FILE
+            print_lines(summary_lines(report, run, screen(), page=page))

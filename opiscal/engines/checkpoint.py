@@ -167,11 +167,24 @@ class Checkpoint:
 
     def save(self, job: str, number: int, pieces: list[Piece]) -> None:
         """Keep what a task has counted; on the disk when this returns."""
+        self.keep_task(job, number, pieces)
+        self._save_room(job)
+
+    def kept_task(self, job: str, number: int) -> list[Piece] | None:
+        """What a task has counted, where it is in a file of its own."""
+        found = self.load(task_file(job, number))
+        return None if found is None else found.pieces
+
+    def keep_task(self, job: str, number: int, pieces: list[Piece]) -> None:
+        """Keep what a task has counted; for workers, which leave it to others to save room."""
+        self.write(task_file(job, number), CountedTasks(self._digest, (number,), pieces))
+
+    def noted(self, job: str, number: int, size: int) -> None:
+        """Take note that a worker has kept a task, in so many bytes."""
         name = task_file(job, number)
-        self.write(name, CountedTasks(self._digest, (number,), pieces))
-        many = sum(name.startswith(f"{job}.") for name in self._bytes) > 1
-        if many and sum(self._bytes.values()) > self._room / _MOST_TIMES:
-            self.put_together(job)
+        self._bytes[name] = size
+        self._torn.discard(name)
+        self._save_room(job)
 
     def write(self, name: str, counted: CountedTasks) -> int:
         """Write one file; returns its bytes."""
@@ -180,6 +193,11 @@ class Checkpoint:
         self._bytes[name] = len(data)
         self._torn.discard(name)
         return len(data)
+
+    def _save_room(self, job: str) -> None:
+        many = sum(name.startswith(f"{job}.") for name in self._bytes) > 1
+        if many and sum(self._bytes.values()) > self._room / _MOST_TIMES:
+            self.put_together(job)
 
     def put_together(self, job: str) -> None:
         """Make one file of all that is there of a job."""

@@ -1,5 +1,7 @@
 """Which engine is meant by what was asked for."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,7 +61,44 @@ class EngineChoice:
                 "out, or do without --scheduler"
             )
 
-    def engine(self, threads: int | None = None, save_index: Path | None = None) -> Engine:
-        """The engine."""
+    @contextmanager
+    def opened(
+        self,
+        threads: int | None = None,
+        save_index: Path | None = None,
+        say: Callable[[str], None] | None = None,
+    ) -> Iterator[Engine]:
+        """The engine, for as long as it is needed; workers that were started end with it.
+
+        Parameters
+        ----------
+        threads : int, optional
+            Of this process, where it is the one that counts.
+        save_index : Path, optional
+        say : callable, optional
+            Is told, in a line, who counts.
+        """
         checkpoint = None if self.checkpoint is None else Checkpoint(self.checkpoint)
-        return LocalEngine(threads, save_index, checkpoint)
+        if self.name == "local":
+            yield LocalEngine(threads, save_index, checkpoint)
+            return
+        for option, value in (("threads", threads), ("save-index", save_index)):
+            if value is not None:
+                raise UsageError(
+                    f"{option} {str(value)!r}: is for this process, and workers count; leave it "
+                    "out, or do without --engine dask"
+                )
+        # Without it the rest of opiscal works.
+        from opiscal.engines.dask_cluster import Cluster, memory_bytes
+        from opiscal.engines.dask_engine import DaskEngine
+
+        memory = None if self.worker_memory is None else memory_bytes(self.worker_memory)
+        cluster = Cluster(self.scheduler, self.workers, memory)
+        try:
+            if say is not None:
+                at = f", dashboard {cluster.dashboard}" if cluster.dashboard else ""
+                say(f"dask: {cluster.workers} workers of {cluster.memory / 1e9:.1f} GB{at}")
+            limits = [limit for limit in (memory, cluster.memory) if limit]
+            yield DaskEngine(cluster, min(limits, default=0), checkpoint)
+        finally:
+            cluster.close()

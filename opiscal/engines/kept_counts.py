@@ -73,7 +73,7 @@ class KeptCounts:
         first = [task for task in left if task.kind == "positive"]
         negative = [task for task in left if task.kind == "negative"]
         count_tasks(first, counting, self._threads, keep)
-        if counting.asks_nearest:
+        if counting.needs_nearest:
             known = done | {task.number for task in first}
             others = needed_of(tasks, negative, known)
             count_tasks(others, counting, self._threads, lambda _, pieces: remember(pieces))

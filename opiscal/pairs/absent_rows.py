@@ -29,10 +29,13 @@ class AbsentRows:
         """Rows."""
         return self.shape[0]
 
+    def taken(self, rows: NDArray[np.integer]) -> "AbsentRows":
+        """Some of the rows, as absent as these."""
+        return AbsentRows((rows.size, *self.shape[1:]))
+
     def __getitem__(self, key: slice | NDArray[Any]) -> "AbsentRows":
         """Some of the rows, as absent as these."""
-        rows = len(range(*key.indices(len(self)))) if isinstance(key, slice) else len(key)
-        return AbsentRows((rows, *self.shape[1:]))
+        return self.taken(np.arange(len(self))[key])
 
 
 def absent_rows(

@@ -15,14 +15,12 @@ HalfNorms = NDArray[np.float32] | StoredNorms
 
 def taken_rows(vectors: CentredVectors, places: NDArray[np.int64]) -> CentredVectors:
     """Some rows, held alike."""
-    if isinstance(vectors, HalfRows | StoredRows):
-        return vectors.taken(places)
-    return vectors[places]
+    return vectors[places] if isinstance(vectors, np.ndarray) else vectors.taken(places)
 
 
 def taken_norms(half_norm: HalfNorms, places: NDArray[np.int64]) -> HalfNorms:
     """Those of some rows, held alike."""
-    return half_norm.taken(places) if isinstance(half_norm, StoredNorms) else half_norm[places]
+    return half_norm[places] if isinstance(half_norm, np.ndarray) else half_norm.taken(places)
 
 
 def whole_matrix(vectors: CentredVectors) -> NDArray[np.float32] | None:

@@ -180,19 +180,24 @@ def span_cuts(ends: Rows, rows: int, row_bytes: int, room: int) -> Rows:
     Returns
     -------
     int64 array
-        Begins of the spans, and `rows`: one span where all rows fit, else so small that two do.
+        Begins of the spans, and `rows`: one span where all rows fit, else so small that four
+        do: two stretches of rows as long as a span reach into no more.
 
     Examples
     --------
     >>> span_cuts(np.array([3, 5, 9, 16]), 16, 10, 160).tolist()
     [0, 16]
-    >>> span_cuts(np.array([3, 5, 9, 16]), 16, 10, 130).tolist()
-    [0, 5, 9, 14, 16]
+    >>> span_cuts(np.array([3, 5, 9, 16]), 16, 10, 150).tolist()
+    [0, 3, 5, 8, 9, 12, 15, 16]
     """
     if rows * row_bytes <= room:
         return np.array([0, rows])
-    size = max(1, int(SPANS_SHARE * room) // (FEWEST_SPANS * row_bytes))
-    return np.array(cut_between_classes(ends, 0, rows, size))
+    return np.array(cut_between_classes(ends, 0, rows, span_rows(row_bytes, room)))
+
+
+def span_rows(row_bytes: int, room: int) -> int:
+    """Rows of a span, where not all rows fit in the room."""
+    return max(1, int(SPANS_SHARE * room) // (FEWEST_SPANS * row_bytes))
 
 
 def _typical(embeddings: EmbeddingSet, sides: Sides | None) -> Rows:

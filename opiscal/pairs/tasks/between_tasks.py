@@ -115,6 +115,11 @@ class BetweenTasks:
         return BetweenTally.empty(self.two, self.lattice)
 
     @property
+    def needs_nearest(self) -> bool:
+        """Always: whether the nearest gallery row is of the query's class is counted of each."""
+        return True
+
+    @property
     def bytes_when_finished(self) -> int:
         """What the counts of all tasks take while they are added up."""
         ends = self.whole.queries.best.nbytes + self.whole.queries.best_order.nbytes

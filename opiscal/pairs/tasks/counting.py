@@ -19,8 +19,8 @@ class TaskCounting(Protocol):
     """Counts tasks of some rows."""
 
     @property
-    def asks_nearest(self) -> bool:
-        """Whether negatives are ranked, for which the nearest positives must be known."""
+    def needs_nearest(self) -> bool:
+        """Whether tasks of negative pairs ask for the nearest positives of their rows."""
 
     @property
     def bytes_when_finished(self) -> int:
@@ -64,10 +64,6 @@ def task_counting(rows: Whole, lattice: Lattice, ranks: bool) -> TaskCounting:
 
 
 class _OfOneSet(ExactTasks):
-    @property
-    def asks_nearest(self) -> bool:
-        return self.ranks
-
     def finished(self, labels: tuple[Label, ...], metric: Metric) -> CountedSet:
         tally = self.whole
         ranks = tally.ranks(self.rows, RECALL_CAP) if self.ranks else None
@@ -78,9 +74,6 @@ class _OfTwoSets(BetweenTasks):
     def __init__(self, two: TwoSets, lattice: Lattice, ranks: bool) -> None:
         super().__init__(two, lattice)
         self._ranks = ranks
-
-    # Whether or not ranks are wanted: FNIR asks which row is the nearest.
-    asks_nearest = True
 
     def finished(self, labels: tuple[Label, ...], metric: Metric) -> CountedSet:
         tally = self.whole

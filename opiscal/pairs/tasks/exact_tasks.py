@@ -122,6 +122,11 @@ class ExactTasks:
         return Tally.empty(self.rows, self.lattice)
 
     @property
+    def needs_nearest(self) -> bool:
+        """Whether tasks of negative pairs ask for the nearest positives of their rows."""
+        return self.ranks
+
+    @property
     def bytes_when_finished(self) -> int:
         """What the counts of all tasks take while they are added up."""
         return tally_bytes(self.whole)
@@ -137,7 +142,7 @@ class ExactTasks:
 
     def nearest(self, task: Task) -> list[Piece]:
         """The nearest positives of the rows of a task, as far as they were added."""
-        if not self.ranks or task.kind == "positive":
+        if not self.needs_nearest or task.kind == "positive":
             return []
         return [cut_nearest(self.whole, part) for part in task.stretches]
 
