@@ -279,8 +279,8 @@ def test_a_killed_command_goes_on_where_it_was(cli, command, tmp_path):
     from opiscal.data.simulate import SimulationConfig, simulate
 
     data = tmp_path / "set.parquet"
-    simulate(SimulationConfig(rows=12_000, dimensions=64, classes=300), data)
-    words = ["evaluate", str(data), "--no-plots", "--split", "--quiet", "--json"]
+    simulate(SimulationConfig(rows=8_000, dimensions=64, classes=200), data)
+    words = ["evaluate", str(data), "--no-plots", "--split", "--splits", "1", "--quiet", "--json"]
     assert cli(*words, "-o", "plain").code == 0
     process = subprocess.Popen(
         [installed(), *words, "-o", "run", "--checkpoint", "kept"], cwd=tmp_path,
