@@ -18,11 +18,13 @@ from opiscal.engines.checkpoint import Checkpoint
 from opiscal.engines.dask_cluster import Cluster, Future
 from opiscal.engines.engine import CountRequest, Stage
 from opiscal.engines.kept_counts import dimensions_of
-from opiscal.engines.worker_memory import room_for_rows
+from opiscal.engines.worker_memory import check_room_for_index, room_for_rows
 from opiscal.engines.worker_rows import (
     WorkerJob,
     WorkerSet,
     centre_on_worker,
+    columns_of,
+    count_columns_on_worker,
     count_on_worker,
     kept_bytes,
     lattice_on_worker,
@@ -31,17 +33,21 @@ from opiscal.engines.worker_rows import (
     norms_on_worker,
     reach_on_worker,
     read_on_worker,
-    sampled_on_worker,
+    row_head_of,
+    start_sample_on_worker,
     sum_on_worker,
+    without_rows,
 )
 from opiscal.pairs.absent_rows import absent_rows, absent_sides
 from opiscal.pairs.centring import largest_of, scale_of
-from opiscal.pairs.counting import CountedSet
+from opiscal.pairs.counting import CountedSet, finish_sample
 from opiscal.pairs.edge_targets import AskedRange
 from opiscal.pairs.jobs import Job, Whole
 from opiscal.pairs.lattice import Lattice
 from opiscal.pairs.row_cache import RowMove
+from opiscal.pairs.sampled_columns import ColumnGroups
 from opiscal.pairs.sorted_rows import SortedRows, class_order
+from opiscal.pairs.tasks.column_tasks import added_columns, plan_column_tasks
 from opiscal.pairs.tasks.counting import plan_tasks, task_counting
 from opiscal.pairs.tasks.pieces import Piece
 from opiscal.pairs.tasks.task import Task
@@ -191,17 +197,8 @@ class DaskEngine:
         rows, advance = job.rows(request.whole), stage(job.title, job.pairs)
         worker_job = self._cluster.everywhere(self._worker_job(request, job))
         if job.plan.mode == "sampled":
-            future = self._cluster.submit(
-                sampled_on_worker,
-                self._sent,
-                worker_job,
-                job.plan,
-                request.labels,
-                request.seed,
-                name="count-sample",
-            )
-            found: CountedSet = self._cluster.gather([future])[0]
-            return found
+            assert isinstance(rows, SortedRows)
+            return self._count_sample(request, job, rows, worker_job, advance)
         share = rows_of(rows) / rows_of(request.whole)
         tasks = plan_tasks(
             rows,
@@ -219,6 +216,59 @@ class DaskEngine:
         if total is not None:
             counting.add(self._cluster.gather([total])[0])
         return counting.finished(request.labels, request.metric)
+
+    def _count_sample(
+        self,
+        request: CountRequest,
+        job: Job,
+        rows: SortedRows,
+        worker_job: Future,
+        advance: Callable[[int], None] | None,
+    ) -> CountedSet:
+        """One worker finds the near pairs; all count rows against columns."""
+        cluster, lattice = self._cluster, request.lattice
+        assert self._set is not None
+        check_room_for_index(self._memory, rows.rows, self._set.reader.row_bytes, self._set.all_fit)
+        started = cluster.submit(
+            start_sample_on_worker,
+            self._sent,
+            worker_job,
+            job.plan,
+            request.seed,
+            name="find-near-pairs",
+        )
+        columns = cluster.submit(columns_of, started, name="draw-columns", priority=6)
+        known = ColumnGroups.draw(rows.rows, job.plan.columns, request.seed)
+        tasks = plan_column_tasks(rows.classes, dimensions_of(request.whole), known)
+        counts = {}
+        for task in tasks:
+            (part,) = task.stretches
+            head = cluster.submit(
+                row_head_of, started, part.start, part.stop, name="head-of-rows", priority=6
+            )
+            counts[
+                cluster.submit(
+                    count_columns_on_worker,
+                    self._sent,
+                    worker_job,
+                    columns,
+                    task,
+                    head,
+                    name="count-columns",
+                )
+            ] = task
+        total = self._sum(list(counts))
+        rest = cluster.submit(without_rows, started, name="rest-of-sample", priority=6)
+        done = {
+            cluster.submit(kept_bytes, future, name="size-of-counts", priority=4): task
+            for future, task in counts.items()
+        }
+        for future, _ in cluster.as_done(list(done)):
+            if advance is not None:
+                advance(done[future].pairs)
+        found, *pieces = cluster.gather([rest, *([total] if total is not None else [])])
+        sums = added_columns(rows, lattice, known, pieces[0] if pieces else [])
+        return finish_sample(rows, lattice, found, sums, request.labels, request.metric)
 
     def _worker_job(self, request: CountRequest, job: Job) -> WorkerJob:
         chosen = None if job.chosen is None else tuple(np.packbits(c) for c in job.chosen())

@@ -127,7 +127,12 @@ class _Runs:
             seed=self.seed,
         )
         return Drawn(
-            self.baseline, self.candidate, (one, self.parts), replicates, self.policy.confidence
+            self.baseline,
+            self.candidate,
+            (one, self.parts),
+            replicates,
+            self.policy.confidence,
+            self.seed,
         )
 
     @cached_property
