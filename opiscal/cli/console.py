@@ -122,6 +122,13 @@ def one_line(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
+def command_words() -> list[str]:
+    """The command as it was given, without the user and query parts of URLs."""
+    from opiscal.data.url import shown
+
+    return ["opiscal", *map(shown, sys.argv[1:])]
+
+
 def terminal_width() -> int:
     """Columns of the terminal, 80 where there is none."""
     try:
