@@ -12,7 +12,7 @@ from opiscal.engines.block_frame import FRAME_FILE, BlockFrame, KnownSet
 from opiscal.engines.block_share import BlockShare
 from opiscal.engines.checkpoint import Checkpoint
 from opiscal.engines.engine import CountRequest, Engine
-from opiscal.engines.kept_counts import KeptCounts, dimensions_of
+from opiscal.engines.kept_counts import KeptCounts
 from opiscal.engines.local import LocalEngine
 from opiscal.engines.merged import MergedEngine
 from opiscal.errors import UsageError
@@ -20,7 +20,7 @@ from opiscal.evaluation import evaluate_read, prepare_set, read_files
 from opiscal.gallery_evaluation import prepare_two_sets
 from opiscal.pairs.absent_rows import without_vectors
 from opiscal.pairs.jobs import EvaluationJobs
-from opiscal.pairs.tasks.counting import plan_tasks
+from opiscal.pairs.tasks.counting import SharedOut
 from opiscal.pairs.two_sets import TwoSets
 from opiscal.progress import Progress, stage_of
 from opiscal.report.record import Report
@@ -96,16 +96,16 @@ def count_block_files(
             f"a sample of the pairs would be counted ({jobs.whole.plan.reason}), and in blocks "
             "every pair is; give --pairs exact, or evaluate it on one machine"
         )
-    how = checkpoint.begin(request.identity, request.lattice, {"shares": share.of})
-    if how["shares"] != share.of:
+    how = checkpoint.begin(request.identity, request.lattice, SharedOut(share.of))
+    if how != SharedOut(share.of):
         raise UsageError(
-            f"the counts in {name!r} are shared out for {how['shares']} blocks, and this is block "
+            f"the counts in {name!r} are shared out for {how.shares} blocks, and this is block "
             f"{share}; give another folder"
         )
     if frame is None or frame.digest != checkpoint.digest:
         frame = _frame(asked, engine, share, checkpoint.digest, list(command))
         checkpoint.folder.write(FRAME_FILE, frame.to_bytes())
-    kept = KeptCounts(checkpoint, share.of, engine.threads())
+    kept = KeptCounts(checkpoint, how, engine.threads())
     stage = partial(stage_of, progress)
     counted = sum(
         kept.count_block(share, request, job, job.rows(request.whole), stage)
@@ -170,7 +170,7 @@ def _frame(
     own = {}
     for job in asked.jobs.every:
         rows = job.rows(order)
-        tasks = plan_tasks(rows, dimensions_of(rows), shares=share.of)
+        tasks = SharedOut(share.of).tasks(rows, order)
         own[job.name] = sorted(task.number for task in share.own(tasks))
     known = None
     if share.number == 1:

@@ -27,7 +27,7 @@ from opiscal.pairs.lattice import fit_lattice
 from opiscal.pairs.pair_settings import PairSettings
 from opiscal.pairs.plan import plan_pairs
 from opiscal.pairs.sorted_rows import sort_rows
-from opiscal.pairs.tasks.counting import plan_tasks, task_counting
+from opiscal.pairs.tasks.counting import SharedOut, plan_tasks, task_counting
 from opiscal.pairs.tasks.pieces import Piece
 from opiscal.pairs.tasks.pieces_file import (
     CountedTasks,
@@ -181,8 +181,8 @@ def counted_set(rows: int, classes: int, folder: Path, threads: int = 1):
     job = whole_job(sorted_rows, plan_pairs(PairSettings(), rows, 8), ranks=True)
     request = CountRequest(sorted_rows, lattice, embeddings.labels, "cosine", 0, {"seed": 0})
     checkpoint = Checkpoint(str(folder))
-    checkpoint.begin(request.identity, lattice, {"shares": 1})
-    return request, job, KeptCounts(checkpoint, 1, threads), checkpoint
+    how = checkpoint.begin(request.identity, lattice, SharedOut())
+    return request, job, KeptCounts(checkpoint, how, threads), checkpoint
 
 
 def test_never_more_than_twice_the_bytes_of_the_finished_counts(tmp_path, monkeypatch):
@@ -300,7 +300,7 @@ def test_a_killed_command_goes_on_where_it_was(cli, command, tmp_path):
 def test_the_command_says_what_is_wrong(cli, tmp_path):
     assert cli("evaluate", DIGITS400, "-o", "run", "--no-plots", "--checkpoint", "kept").code == 0
     manifest = json.loads((tmp_path / "kept" / "checkpoint.json").read_text())
-    assert manifest["tasks"] == {"shares": 1}
+    assert manifest["tasks"] == {"shares": 1, "most_rows": None}
     shutil.rmtree(tmp_path / "run")
     answer = cli("evaluate", DIGITS400, "-o", "run", "--metric", "l2", "--checkpoint", "kept")
     assert (answer.code, answer.error) == (

@@ -17,6 +17,7 @@ from opiscal.data.embedding_set import ColumnNames
 from opiscal.engines.checkpoint import Checkpoint
 from opiscal.engines.dask_cluster import Cluster
 from opiscal.engines.dask_engine import DaskEngine
+from opiscal.engines.local import LocalEngine
 from opiscal.errors import UsageError
 from opiscal.evaluation import evaluate_files
 from opiscal.report.settings import EvaluateConfig
@@ -116,6 +117,22 @@ def test_workers_read_rows_from_a_store_that_the_url_alone_opens(
     assert len(kept) > 1
     for key in kept:
         assert SECRET.encode() not in s3.content(bucket, key)
+
+
+def test_what_workers_have_kept_is_taken_up_by_one_machine(cluster, data, tmp_path, monkeypatch):
+    """Tasks of workers that keep few rows are others than those of one that keeps all."""
+    monkeypatch.setattr(dask_engine, "room_for_rows", lambda *_, **__: 500 * 24 * 4)
+    monkeypatch.setattr("opiscal.pairs.tasks.task._TASK_WORK", 2e7)
+    columns, config = ColumnNames(group="market"), EvaluateConfig()
+    folder = tmp_path / "kept"
+    engine = DaskEngine(cluster, 0, Checkpoint(str(folder)))
+    found = evaluate_files([str(data)], columns, config, engine=engine)
+    assert json.loads((folder / "checkpoint.json").read_text())["tasks"]["most_rows"] == 100
+    for number, file in enumerate(sorted(folder.glob("*.npz"))):
+        if number % 2:
+            file.unlink()
+    engine = LocalEngine(2, None, Checkpoint(str(folder)))
+    same_numbers(found, evaluate_files([str(data)], columns, config, engine=engine), tmp_path)
 
 
 def test_too_little_memory_is_one_line():

@@ -1,10 +1,14 @@
 """Commands over data and runs at URLs: answers as from here, nothing half written, no secrets."""
 
 import json
+import signal
+import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
-from conftest import DIGITS400, listing, write_set
+from conftest import DIGITS400, ROOT, clean_environment, listing, write_set
 from s3_server import KEY, SECRET
 
 import opiscal
@@ -282,3 +286,24 @@ def test_labels_that_look_like_urls_stay_as_they_are(cli, s3, bucket, tmp_path):
     assert answer.code == 0
     assert set(labels) == set(opiscal.load("opiscal-run").counts.labels)
     assert "https://shop/item?id=" in "".join(answer.document["epsilon_opis"]["worst_classes"])
+
+
+def test_an_interrupt_does_not_wait_for_a_silent_server(s3, tmp_path):
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen(8)
+        silent.settimeout(60)
+        place = f"127.0.0.1:{silent.getsockname()[1]}"
+        process = subprocess.Popen(
+            [sys.executable, "-c", "from opiscal.cli.main import main; main()", "inspect", "s3://b/a"],
+            env=clean_environment(AWS_ENDPOINT_URL=f"http://{place}", PYTHONPATH=str(ROOT)),
+            cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        connection, _ = silent.accept()
+        process.send_signal(signal.SIGINT)
+        # It would be more than a minute.
+        out, err = process.communicate(timeout=20)
+        connection.close()
+    line = "opiscal: interrupted; nothing was left half written\n"
+    assert (process.returncode, out, err) == (130, "", line)
+    assert list(tmp_path.iterdir()) == []

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from opiscal.data.file_systems import place_in_store
 from opiscal.data.store_errors import ATTEMPTS, UNREAD_ANSWER, cause_of, has_no_reason, store_error
 from opiscal.data.url import Url
+from opiscal.data.waiting import interruptible
 from opiscal.errors import InputError
 
 if TYPE_CHECKING:
@@ -196,7 +197,7 @@ def _asking(url: Url, doing: str, ask: Callable[[], Found]) -> Found:
     """Call a library of a store, and turn whatever it raises into one line."""
     for attempt in range(ATTEMPTS):
         try:
-            return ask()
+            return interruptible(ask)
         except FileNotFoundError as error:
             raise InputError(f"{str(url)!r} does not exist; check the URL") from error
         except Exception as error:

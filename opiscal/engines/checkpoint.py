@@ -4,12 +4,14 @@ import hashlib
 import json
 import re
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import asdict
 from typing import Any
 
 from opiscal.data.folder import Folder
 from opiscal.engines.difference import first_difference
 from opiscal.errors import InputError, UsageError
 from opiscal.pairs.lattice import Lattice
+from opiscal.pairs.tasks.counting import SharedOut
 from opiscal.pairs.tasks.pieces import Piece, pack, sum_pieces
 from opiscal.pairs.tasks.pieces_file import (
     CountedTasks,
@@ -51,9 +53,7 @@ class Checkpoint:
         self._torn: set[str] = set()
         self._room = 0
 
-    def begin(
-        self, identity: Mapping[str, Any], lattice: Lattice, tasks: Mapping[str, Any]
-    ) -> dict[str, Any]:
+    def begin(self, identity: Mapping[str, Any], lattice: Lattice, how: SharedOut) -> SharedOut:
         """Take the folder for an evaluation.
 
         Parameters
@@ -61,12 +61,12 @@ class Checkpoint:
         identity : mapping
             What the counts follow from.
         lattice : Lattice
-        tasks : mapping
+        how : SharedOut
             How jobs are to be shared out into tasks.
 
         Returns
         -------
-        dict
+        SharedOut
             How they are: a folder that has counts keeps to what they were shared out by.
 
         Raises
@@ -79,7 +79,7 @@ class Checkpoint:
             "opiscal_version": __version__,
             "identity": json.loads(json.dumps(identity)),
             "edges": edges_digest(lattice),
-            "tasks": dict(tasks),
+            "tasks": asdict(how),
         }
         names = self.folder.names()
         if MANIFEST in names:
@@ -100,7 +100,7 @@ class Checkpoint:
                 )
             self.folder.write(MANIFEST, json.dumps(own, indent=1).encode())
         self._digest = _digest_of(own)
-        return dict(own["tasks"])
+        return SharedOut(**own["tasks"])
 
     def opened(self) -> dict[str, Any]:
         """Take the folder as it is, to read from; gives what `begin` has written.

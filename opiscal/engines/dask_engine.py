@@ -17,7 +17,6 @@ from opiscal.data.sides import JoinedSides, Sides
 from opiscal.engines.checkpoint import Checkpoint
 from opiscal.engines.dask_cluster import Cluster, Future
 from opiscal.engines.engine import CountRequest, Stage
-from opiscal.engines.kept_counts import dimensions_of
 from opiscal.engines.worker_memory import check_room_for_index, room_for_rows
 from opiscal.engines.worker_rows import (
     WorkerJob,
@@ -48,7 +47,7 @@ from opiscal.pairs.row_cache import RowMove
 from opiscal.pairs.sampled_columns import ColumnGroups
 from opiscal.pairs.sorted_rows import SortedRows, class_order
 from opiscal.pairs.tasks.column_tasks import added_columns, plan_column_tasks
-from opiscal.pairs.tasks.counting import plan_tasks, task_counting
+from opiscal.pairs.tasks.counting import SharedOut, dimensions_of, task_counting
 from opiscal.pairs.tasks.pieces import Piece
 from opiscal.pairs.tasks.task import Task
 from opiscal.pairs.two_sets import TwoSets
@@ -123,13 +122,10 @@ class DaskEngine:
     def count(self, request: CountRequest, jobs: Sequence[Job], stage: Stage) -> list[CountedSet]:
         """Tasks of one job after the other; their counts are added up in a tree, by workers."""
         assert self._set is not None
-        most_rows = self._set.stretch_rows
+        how = SharedOut(most_rows=self._set.stretch_rows)
         if self._checkpoint is not None:
-            how = self._checkpoint.begin(
-                request.identity, request.lattice, {"shares": 1, "most_rows": most_rows}
-            )
-            most_rows = how["most_rows"]
-        return [self._count(request, job, stage, most_rows) for job in jobs]
+            how = self._checkpoint.begin(request.identity, request.lattice, how)
+        return [self._count(request, job, stage, how) for job in jobs]
 
     def nearest_class(self, rows: SortedRows, classes: NDArray[np.integer]) -> NDArray[np.int64]:
         """Found by one worker."""
@@ -191,20 +187,13 @@ class DaskEngine:
         largest = largest_of(float(half_norm.max()), metric)
         return replace(of, move=move, half_norm=half_norm, largest=largest)
 
-    def _count(
-        self, request: CountRequest, job: Job, stage: Stage, most_rows: int | None
-    ) -> CountedSet:
+    def _count(self, request: CountRequest, job: Job, stage: Stage, how: SharedOut) -> CountedSet:
         rows, advance = job.rows(request.whole), stage(job.title, job.pairs)
         worker_job = self._cluster.everywhere(self._worker_job(request, job))
         if job.plan.mode == "sampled":
             assert isinstance(rows, SortedRows)
             return self._count_sample(request, job, rows, worker_job, advance)
-        share = rows_of(rows) / rows_of(request.whole)
-        tasks = plan_tasks(
-            rows,
-            dimensions_of(request.whole),
-            most_rows=None if most_rows is None else max(1, int(most_rows * share)),
-        )
+        tasks = how.tasks(rows, request.whole)
         counting = task_counting(rows, request.lattice, job.ranks)
         done: dict[int, list[Piece]] = {}
         if self._checkpoint is not None:
@@ -376,8 +365,3 @@ def in_turn(tasks: Sequence[Task], all_fit: bool) -> list[Task]:
     for turn, (_, row) in enumerate(by_row):
         out += list(row) if turn % 2 == 0 else list(row)[::-1]
     return positive + out
-
-
-def rows_of(rows: Whole) -> int:
-    """Rows of a set, or of both."""
-    return rows.queries.rows + rows.gallery.rows if isinstance(rows, TwoSets) else rows.rows

@@ -9,10 +9,9 @@ from opiscal.engines.engine import CountRequest, Stage
 from opiscal.engines.task_pool import count_tasks
 from opiscal.pairs.counting import CountedSet
 from opiscal.pairs.jobs import Job, Whole
-from opiscal.pairs.tasks.counting import TaskCounting, plan_tasks, task_counting
+from opiscal.pairs.tasks.counting import SharedOut, TaskCounting, task_counting
 from opiscal.pairs.tasks.pieces import Piece
 from opiscal.pairs.tasks.task import Task
-from opiscal.pairs.two_sets import TwoSets
 
 Advance = Callable[[int], None]
 
@@ -24,20 +23,20 @@ class KeptCounts:
     ----------
     checkpoint : Checkpoint
         Begun.
-    shares : int
-        Blocks that the tasks are shared out for.
+    how : SharedOut
+        What the checkpoint has is shared out so.
     threads : int
     """
 
-    def __init__(self, checkpoint: Checkpoint, shares: int, threads: int) -> None:
+    def __init__(self, checkpoint: Checkpoint, how: SharedOut, threads: int) -> None:
         """Nothing is counted yet."""
-        self._checkpoint, self._shares, self._threads = checkpoint, shares, threads
+        self._checkpoint, self._how, self._threads = checkpoint, how, threads
 
     def count(
         self, request: CountRequest, job: Job, rows: Whole, advance: Advance | None = None
     ) -> CountedSet:
         """The counts of a job; every task is on the disk before it is taken for done."""
-        tasks = plan_tasks(rows, dimensions_of(rows), shares=self._shares)
+        tasks = self._how.tasks(rows, request.whole)
         counting = task_counting(rows, request.lattice, job.ranks)
         done = self._take_up(job, counting, counting.add)
         if advance is not None and done:
@@ -57,7 +56,7 @@ class KeptCounts:
         Afterwards the counts of the job are one file. Tasks of positives that are another block's
         are counted where a task needs them, and not kept.
         """
-        tasks = plan_tasks(rows, dimensions_of(rows), shares=self._shares)
+        tasks = self._how.tasks(rows, request.whole)
         counting = task_counting(rows, request.lattice, job.ranks)
 
         def remember(pieces: Iterable[Piece]) -> None:
@@ -111,9 +110,3 @@ def needed_of(tasks: Iterable[Task], negative: Iterable[Task], known: set[int]) 
     positive = [task for task in tasks if task.kind == "positive"]
     needed = {task.number: task for one in negative for task in one.needs(positive)}
     return [task for number, task in sorted(needed.items()) if number not in known]
-
-
-def dimensions_of(rows: Whole) -> int:
-    """Width of a row."""
-    side = rows.queries if isinstance(rows, TwoSets) else rows
-    return int(side.vectors.shape[1])

@@ -8,13 +8,14 @@ and a marker says that the folder may be written to again.
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from opiscal.data.object_store import children, files_below, kind_of, remove_remote, write_remote
 from opiscal.data.url import Url
+from opiscal.data.waiting import try_for
 from opiscal.errors import InputError
 
 if TYPE_CHECKING:
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 MARKER = ".opiscal-writing"
 """Stands in a folder while it is written, and where that was interrupted."""
+
+# For removing what was sent before an interrupt; what is left after it is no run.
+_TIDY_SECONDS = 5
 
 
 def check_remote_place(url: Url, kind: "FolderKind") -> Url:
@@ -113,14 +117,15 @@ def _send(folder: Path, url: Url, kind: "FolderKind") -> None:
             remove_remote(file)
         _send_file(mark, target[mark])
     except KeyboardInterrupt:
-        # Of a server that does not answer nothing more is asked.
-        with suppress(InputError):
-            for file in target.values():
-                remove_remote(file)
-            remove_remote(url / MARKER)
+        try_for(_TIDY_SECONDS, lambda: _remove([*target.values(), url / MARKER]))
         shutil.rmtree(folder, ignore_errors=True)
         raise
     remove_remote(url / MARKER)
+
+
+def _remove(files: Iterable[Url]) -> None:
+    for file in files:
+        remove_remote(file)
 
 
 def _send_file(path: Path, url: Url) -> None:
