@@ -1,32 +1,36 @@
 """The whole story: embeddings to pair counts to a report."""
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 from numpy.typing import ArrayLike
 
-from opiscal.data.embedding_set import ColumnNames, EmbeddingSet
-from opiscal.data.parquet import read_embeddings
+from opiscal.data.embedding_set import ColumnNames, EmbeddingSet, Precision
 from opiscal.data.rows import from_arrays
 from opiscal.data.side_arrays import Gallery, join_sides
-from opiscal.data.side_files import read_sides
+from opiscal.data.sides import JoinedSides
+from opiscal.engines.engine import CountRequest, Engine
+from opiscal.engines.local import LocalEngine
 from opiscal.errors import UsageError
 from opiscal.gallery_evaluation import check_two_sets, evaluate_two_sets
-from opiscal.pairs.counting import count_pairs
-from opiscal.pairs.counts import PairCounts
-from opiscal.pairs.lattice import fit_lattice
-from opiscal.pairs.nearest_class import nearest_class, nearest_labels
-from opiscal.pairs.parts import count_groups, count_halves
-from opiscal.pairs.plan import plan_pairs
-from opiscal.pairs.sorted_rows import SortedRows, sort_rows
+from opiscal.pairs.jobs import EvaluationJobs
+from opiscal.pairs.nearest_class import nearest_labels
+from opiscal.pairs.parts import in_pairs, set_jobs, with_groups
+from opiscal.pairs.sorted_rows import SortedRows
 from opiscal.progress import Progress, stage_of
 from opiscal.report.asked_range import asked_range
 from opiscal.report.assemble import assemble_report
-from opiscal.report.provenance import Clock, data_found, identity_of, provenance_of
+from opiscal.report.provenance import (
+    Clock,
+    data_found,
+    evaluation_identity,
+    identity_of,
+    provenance_of,
+)
 from opiscal.report.record import Report
 from opiscal.report.settings import EvaluateConfig
 from opiscal.report.split import FEWEST_CLASSES
@@ -117,13 +121,52 @@ def evaluate_files(
     command: str = "",
     progress: Progress | None = None,
     save_index: Path | None = None,
+    engine: Engine | None = None,
 ) -> Report:
     """Evaluate Parquet files; arguments and errors as in `evaluate`.
 
     With files of a gallery, or with ``columns.split``, queries against the gallery. The index of a
-    sampled count is kept in the file `save_index`, where one is given.
+    sampled count is kept in the file `save_index`, where one is given. Whoever the `engine` is that
+    reads and counts, this process or workers of a cluster, the numbers are the same.
     """
     started = time.perf_counter()
+    engine = engine or LocalEngine(config.threads, save_index)
+    if save_index is not None and (gallery or columns.split is not None):
+        raise UsageError(
+            f"save-index {str(save_index)!r} with a gallery: every pair is counted, and no "
+            "index is made; leave it out"
+        )
+    return evaluate_read(
+        read_files(engine, paths, columns, config, gallery),
+        config,
+        columns=columns,
+        command=command,
+        progress=progress,
+        started=started,
+        engine=engine,
+        use_up=True,
+    )
+
+
+class HowEvaluated(TypedDict, total=False):
+    """What `evaluate_set` and `evaluate_two_sets` take beside the rows and the settings."""
+
+    columns: ColumnNames
+    command: str
+    progress: Progress | None
+    started: float
+    engine: Engine
+    use_up: bool
+
+
+def read_files(
+    engine: Engine,
+    paths: Sequence[str],
+    columns: ColumnNames,
+    config: EvaluateConfig,
+    gallery: Sequence[str] = (),
+) -> EmbeddingSet | JoinedSides:
+    """What is to be evaluated: one set, or queries and a gallery."""
     if gallery and columns.split is not None:
         raise UsageError(
             f"--split-column {columns.split} and --gallery {gallery[0]}: the gallery is in files "
@@ -131,31 +174,17 @@ def evaluate_files(
         )
     if gallery or columns.split is not None:
         check_two_sets(config)
-        if save_index is not None:
-            raise UsageError(
-                f"save-index {str(save_index)!r} with a gallery: every pair is counted, and no "
-                "index is made; leave it out"
-            )
-        return evaluate_two_sets(
-            read_sides(paths, gallery, columns, config.row_policy),
-            config,
-            columns=columns,
-            command=command,
-            progress=progress,
-            started=started,
-            use_up=True,
-        )
-    embeddings = read_embeddings(paths, columns, config.row_policy)
-    return evaluate_set(
-        embeddings,
-        config,
-        columns=columns,
-        command=command,
-        progress=progress,
-        started=started,
-        save_index=save_index,
-        use_up=True,
-    )
+        return engine.read_sides(paths, gallery, columns, config.row_policy)
+    return engine.read(paths, columns, config.row_policy)
+
+
+def evaluate_read(
+    read: EmbeddingSet | JoinedSides, config: EvaluateConfig, **more: Unpack[HowEvaluated]
+) -> Report:
+    """Evaluate what was read, be it one set or two."""
+    if isinstance(read, JoinedSides):
+        return evaluate_two_sets(read, config, **more)
+    return evaluate_set(read, config, **more)
 
 
 def evaluate_set(
@@ -166,7 +195,7 @@ def evaluate_set(
     command: str = "",
     progress: Progress | None = None,
     started: float | None = None,
-    save_index: Path | None = None,
+    engine: Engine | None = None,
     use_up: bool = False,
 ) -> Report:
     """Evaluate a set that was read: sort rows, place edges, count pairs, work out the report.
@@ -176,62 +205,87 @@ def evaluate_set(
     """
     clock = Clock(started)
     clock.lap("read")
-    identity, precision = identity_of(embeddings), embeddings.precision
-    rows = sort_rows(embeddings, config.threads, in_place=use_up)
-    # From here on nothing may take rows for those of the set: they lie in another order.
-    embeddings = embeddings.without_vectors()
-    lattice = fit_lattice(rows, config.seed, asked_range(config))
-    settings, threads = config.pair_settings, config.threads
-    count = partial(
-        count_pairs,
-        lattice=lattice,
-        labels=embeddings.labels,
-        metric=embeddings.metric,
-        seed=config.seed,
-        threads=threads,
-    )
-    plan = plan_pairs(settings, rows.rows, embeddings.dimensions, threads)
-    compared = rows.pairs if plan.mode == "exact" else rows.rows * plan.columns
+    engine = engine or LocalEngine(config.threads)
+    asked = prepare_set(embeddings, config, engine, columns, use_up=use_up)
+    request, jobs, embeddings = asked.request, asked.jobs, asked.embeddings
     stage = partial(stage_of, progress)
-    if save_index is not None and plan.mode == "exact":
-        raise UsageError(
-            f"save-index {str(save_index)!r}: every pair is counted ({plan.reason}), and no index "
-            "is made; give --pairs sampled, or leave it out"
-        )
-    found = count(
-        rows,
-        plan=plan,
-        ranks=config.retrieval,
-        save_index=save_index,
-        progress=stage("counting pairs", compared),
-    )
-
-    def count_part(part: SortedRows, advance: Callable[[int], None] | None) -> PairCounts:
-        # A part is planned by its own size; time is not measured again.
-        own = replace(settings, budget=None, sample_pairs=None)
-        part_plan = plan_pairs(own, part.rows, embeddings.dimensions, threads)
-        return count(part, plan=part_plan, progress=advance).counts
-
-    counts = found.counts.with_groups(count_groups(embeddings, rows, count_part, stage))
+    found = engine.count(request, jobs.first, stage)
+    counts = with_groups(found, jobs)
     clock.lap("count")
     halves = None
-    if config.splits and counts.classes >= FEWEST_CLASSES:
-        halves = count_halves(
-            embeddings, rows, count_part, stage, splits=config.splits, seed=config.seed
-        )
+    if jobs.halves:
+        halves = in_pairs([part.counts for part in engine.count(request, jobs.halves, stage)])
         clock.lap("split")
-    nearest = nearest_class(rows, config.threads, rows.classes.scored)
+    rows = asked.rows
+    nearest = engine.nearest_class(rows, rows.classes.scored)
     names = nearest_labels(embeddings.labels, rows, nearest)
     clock.lap("nearest_class")
-    provenance = provenance_of(embeddings, identity, config, columns, command, clock)
+    provenance = provenance_of(embeddings, asked.inputs, config, columns, command, clock)
     report = assemble_report(
-        replace(found, counts=counts),
-        plan,
+        replace(found[0], counts=counts),
+        jobs.whole.plan,
         names,
-        data_found(embeddings, rows, precision),
+        data_found(embeddings, rows, asked.precision),
         provenance,
         config,
         halves,
     )
     clock.lap("report")
     return replace(report, provenance=replace(provenance, elapsed_s=clock.elapsed))
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedSet:
+    """What is known of a set before its pairs are counted.
+
+    Attributes
+    ----------
+    embeddings : EmbeddingSet
+        Without vectors.
+    rows : SortedRows
+    inputs : list
+        As `opiscal.report.provenance.identity_of` gives them.
+    precision : "float32" or "float16"
+    request : CountRequest
+    jobs : EvaluationJobs
+    """
+
+    embeddings: EmbeddingSet
+    rows: SortedRows
+    inputs: list[list[Any]]
+    precision: Precision
+    request: CountRequest
+    jobs: EvaluationJobs
+
+
+def prepare_set(
+    embeddings: EmbeddingSet,
+    config: EvaluateConfig,
+    engine: Engine,
+    columns: ColumnNames | None = None,
+    *,
+    use_up: bool = False,
+) -> PreparedSet:
+    """Sort the rows of a set, place the edges, and say what is to be counted."""
+    inputs, precision = identity_of(embeddings), embeddings.precision
+    rows = engine.sort(embeddings, use_up=use_up)
+    # From here on nothing may take rows for those of the set: they lie in another order.
+    embeddings = embeddings.without_vectors()
+    request = CountRequest(
+        rows,
+        engine.lattice(rows, config.seed, asked_range(config)),
+        embeddings.labels,
+        embeddings.metric,
+        config.seed,
+        evaluation_identity(embeddings, inputs, config, columns),
+    )
+    jobs = set_jobs(
+        embeddings,
+        rows,
+        config.pair_settings,
+        engine.threads(),
+        ranks=config.retrieval,
+        splits=config.splits if rows.classes.scored.size >= FEWEST_CLASSES else 0,
+        seed=config.seed,
+    )
+    return PreparedSet(embeddings, rows, inputs, precision, request, jobs)

@@ -15,10 +15,10 @@ import opiscal
 LINE = "opiscal: interrupted; nothing was left half written\n"
 
 STAGES = (
-    "opiscal.evaluation.read_embeddings",
-    "opiscal.evaluation.fit_lattice",
-    "opiscal.evaluation.count_pairs",
-    "opiscal.evaluation.nearest_class",
+    "opiscal.engines.local.read_embeddings",
+    "opiscal.engines.local.fit_lattice",
+    "opiscal.engines.local.count_pairs",
+    "opiscal.engines.local.nearest_class",
     "opiscal.report.run.save_counts",
     "opiscal.report.class_table.ClassTable.columns",
     "opiscal.report.plots.write_plots",
@@ -59,7 +59,7 @@ def test_debug_shows_where(cli: Cli, monkeypatch):
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("opiscal.evaluation.count_pairs", interrupted)
+    monkeypatch.setattr("opiscal.engines.local.count_pairs", interrupted)
     answer = cli("evaluate", DIGITS400, "--debug")
     assert answer.code == 130
     assert "Traceback (most recent call last)" in answer.err

@@ -18,7 +18,7 @@ from opiscal.data.rows import from_arrays
 from opiscal.evaluation import evaluate_set
 from opiscal.pairs.exact import count_exactly
 from opiscal.pairs.lattice import fit_lattice
-from opiscal.pairs.parts import count_halves
+from opiscal.pairs.parts import half_jobs, in_pairs
 from opiscal.pairs.sorted_rows import sort_rows
 from opiscal.report.asked_range import asked_range
 from opiscal.report.settings import EvaluateConfig
@@ -28,10 +28,6 @@ FIELDS = [
     "split", "half", "criterion", "target", "distance", "far_promised", "far_achieved",
     "frr_promised", "frr_achieved",
 ]  # fmt: skip
-
-
-def no_stage(stage, pairs):
-    """No progress is shown."""
 
 
 def drawn(classes=9, rows=8, seed=0):
@@ -46,12 +42,15 @@ def halves_of(embeddings, config):
     rows = sort_rows(embeddings)
     lattice = fit_lattice(rows, config.seed, asked_range(config))
 
-    def count(part, _advance):
+    def count(job):
+        part = job.rows(rows)
         tally = count_exactly(part, lattice, ranks=False, threads=1)
         return tally.counts(part, lattice, embeddings.labels, embeddings.metric)
 
-    counts = count_halves(embeddings, rows, count, no_stage, splits=config.splits, seed=config.seed)
-    return lattice, counts
+    jobs = half_jobs(
+        embeddings, rows, config.pair_settings, 1, splits=config.splits, seed=config.seed
+    )
+    return lattice, in_pairs([count(job) for job in jobs])
 
 
 @pytest.fixture(scope="module", params=[0, 1])

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import islice
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,66 +16,68 @@ from opiscal.data.embedding_set import (
     RowSample,
 )
 from opiscal.data.label_codes import CodedLabels, LabelTable
-from opiscal.data.row_sample import ClassSampler, check_sample, plan_sample
-from opiscal.data.row_store import RowStore
-from opiscal.data.unit_length import measure_rows
+from opiscal.data.row_block import BLOCK_ROWS, MeasuredBlock, RowBlock
+from opiscal.data.row_fitness import (
+    FAULTS,
+    NON_FINITE,
+    NOT_SAMPLED,
+    NULL_EMBEDDING,
+    NULL_LABEL,
+    ZERO_NORM,
+    measured_steps,
+)
+from opiscal.data.row_sample import ClassSampler, check_sample
+from opiscal.data.row_store import RowPlaces
 from opiscal.errors import InputError, UsageError
-
-# Why a row is left out, in the order in which the reasons are tried.
-_REASONS = ("", "null label", "null embedding", "NaN or infinite element", "zero length", "")
-_NULL_LABEL, _NULL_EMBEDDING, _NON_FINITE, _ZERO_NORM, _NOT_SAMPLED = 1, 2, 3, 4, 5
-# Doubles of one step of work: they and their copies stay in the cache of a core.
-_STEP_VALUES = 1 << 16
-BLOCK_ROWS = 1 << 14
-"""A block has no more rows, so that beside a sample there is always room for it."""
 
 
 @dataclass(frozen=True, slots=True)
-class RowBlock:
-    """Some rows of the input, as they were found.
+class _Judged:
+    """Rows whose labels were looked at; `reason` is settled when their vectors are."""
 
-    Attributes
-    ----------
-    vectors : array of numbers of shape (rows with an embedding, dimensions)
-        A missing element is NaN. Of the same width in every block that holds a vector.
-    present : bool array of shape (rows,)
-        False where the embedding is missing.
-    labels : CodedLabels of length rows
-    groups : CodedLabels of length rows, or None
-    """
+    labels: NDArray[np.int64]
+    numbers: NDArray[np.int64]
+    hashes: NDArray[np.uint64]
+    outside: NDArray[np.bool_]
+    reason: NDArray[np.int8]
 
-    vectors: NDArray[Any]
-    present: NDArray[np.bool_]
-    labels: CodedLabels
-    groups: CodedLabels | None = None
+    def settle(self, here: NDArray[np.int64] | slice, fault: NDArray[np.int8]) -> NDArray[np.bool_]:
+        """Take what is wrong with the vectors of some rows; which of them are kept."""
+        reason = np.where(self.reason[here] == 0, fault, self.reason[here])
+        reason[self.outside[here] & (reason == 0)] = NOT_SAMPLED
+        self.reason[here] = reason
+        return np.asarray(reason == 0)
 
 
 class RowCollector:
     """Scales, filters and stores rows block by block.
 
     The matrix is allocated once, for all rows announced or for a sample of them, and rows left out
-    never enter it, so that the peak of memory is the matrix and one block.
+    never enter it, so that the peak of memory is the matrix and one block. Or there is none, and
+    rows come measured.
 
     Parameters
     ----------
     rows : int
-        Rows to come; `add` must not be given more.
+        Rows to come; there must not be more.
     policy : RowPolicy
     grouped : bool
         Whether every block carries groups.
+    store : RowPlaces
+        A RowStore where vectors are to be held, and rows come by `add`; else by `add_measured`.
     """
 
-    def __init__(self, rows: int, policy: RowPolicy, *, grouped: bool) -> None:
+    def __init__(self, rows: int, policy: RowPolicy, *, grouped: bool, store: RowPlaces) -> None:
         """Begin with no row."""
         self._policy = policy
         self._announced = rows
-        self._store = RowStore()
+        self._store = store
         # Decided on with the first vector, which tells the width.
         self._sampler: ClassSampler | None = None
         self._read = 0
         self._labels = LabelTable("labels")
         self._groups = LabelTable("groups") if grouped else None
-        self._counts = np.zeros(len(_REASONS), dtype=np.int64)
+        self._counts = np.zeros(len(FAULTS), dtype=np.int64)
         self._first_dropped: tuple[int, str] | None = None
 
     def add(self, block: RowBlock) -> None:
@@ -87,18 +88,33 @@ class RowCollector:
         InputError
             Where labels or groups mix strings and integers.
         """
-        rows = block.present.shape[0]
-        labels = self._labels.add(block.labels)
-        reason = np.zeros(rows, dtype=np.int8)
-        reason[~block.present] = _NULL_EMBEDDING
-        if self._policy.null_label == "drop":
-            reason[labels < 0] = _NULL_LABEL
-        norms = np.empty(rows, dtype=np.float64)
-
-        numbers = np.arange(self._read, self._read + rows)
         positions = np.flatnonzero(block.present)
-        if len(positions) and self._store.dimensions == 0:
-            self._make_room(block.vectors.shape[1])
+        fault = np.where(block.present, 0, NULL_EMBEDDING).astype(np.int8)
+        width = block.vectors.shape[1] if positions.size else 0
+        judged = self._judge(block.labels, fault, width)
+        norms = np.empty(fault.size, np.float64)
+        for step in measured_steps(block.vectors, self._policy.metric):
+            here = positions[step.part]
+            norms[here] = step.norms
+            self._store.append(step, judged.settle(here, step.fault))
+        self._note(judged, norms, block.groups)
+
+    def add_measured(self, block: MeasuredBlock) -> None:
+        """Take rows whose vectors lie elsewhere; errors as `add`."""
+        judged = self._judge(block.labels, block.fault, block.width)
+        kept = judged.settle(slice(None), block.fault)
+        self._store.append_places(int(np.count_nonzero(kept)))
+        self._note(judged, block.norms, block.groups)
+
+    def _judge(self, coded: CodedLabels, fault: NDArray[np.int8], width: int) -> _Judged:
+        """Look at labels, and at which rows the sample has."""
+        labels = self._labels.add(coded)
+        rows, reason = labels.size, fault.copy()
+        if self._policy.null_label == "drop":
+            reason[labels < 0] = NULL_LABEL
+        numbers = np.arange(self._read, self._read + rows)
+        if width and self._store.dimensions == 0:
+            self._make_room(width)
         outside, hashes = np.zeros(rows, dtype=np.bool_), np.empty(0, np.uint64)
         if self._sampler is not None:
             if self._store.rows + rows > self._store.room:
@@ -106,29 +122,31 @@ class RowCollector:
             self._sampler.learn(self._labels.since(self._sampler.known))
             hashes = self._sampler.hashes(labels, numbers)
             outside = ~self._sampler.holds(hashes)
-        step = max(1, _STEP_VALUES // max(1, self._store.dimensions))
-        for start in range(0, len(positions), step):
-            here = positions[start : start + step]
-            self._take(block.vectors[start : start + step], here, outside[here], reason, norms)
+        return _Judged(labels, numbers, hashes, outside, reason)
 
+    def _note(
+        self, judged: _Judged, norms: NDArray[np.float64], groups: CodedLabels | None
+    ) -> None:
+        """Keep what stands beside the rows that are kept."""
+        reason = judged.reason
         keep = reason == 0
-        self._store.note("label", labels[keep])
-        self._store.note("row_number", numbers[keep])
+        self._store.note("label", judged.labels[keep])
+        self._store.note("row_number", judged.numbers[keep])
         self._store.note("norm", norms[keep])
         if self._sampler is not None:
-            self._store.note("hash", hashes[keep])
-        if self._groups is not None and block.groups is not None:
-            self._store.note("group", self._groups.add(block.groups)[keep])
-        self._counts += np.bincount(reason, minlength=len(_REASONS))
-        unfit = ~keep & (reason != _NOT_SAMPLED)
+            self._store.note("hash", judged.hashes[keep])
+        if self._groups is not None and groups is not None:
+            self._store.note("group", self._groups.add(groups)[keep])
+        self._counts += np.bincount(reason, minlength=len(FAULTS))
+        unfit = ~keep & (reason != NOT_SAMPLED)
         if self._first_dropped is None and unfit.any():
             first = int(np.argmax(unfit))
-            self._first_dropped = (self._read + first, _REASONS[reason[first]])
-        self._read += rows
+            self._first_dropped = (self._read + first, FAULTS[reason[first]])
+        self._read += reason.size
 
     def _make_room(self, dimensions: int) -> None:
         rows = self._announced
-        plan = plan_sample(self._policy, rows, dimensions)
+        plan = self._store.plan(self._policy, rows, dimensions)
         if plan is not None:
             policy = self._policy
             self._sampler = ClassSampler(plan, policy.seed, policy.distractor_labels)
@@ -141,38 +159,6 @@ class RowCollector:
         hashes = self._store.column("hash")
         sampler.lower(hashes)
         self._store.keep(np.flatnonzero(sampler.holds(hashes)))
-
-    def _take(
-        self,
-        vectors: NDArray[Any],
-        here: NDArray[np.int64],
-        outside: NDArray[np.bool_],
-        reason: NDArray[np.int8],
-        norms: NDArray[np.float64],
-    ) -> None:
-        """Scale the rows at positions `here` of a block, and append those without a reason."""
-        # A damaged file may hold signalling NaNs, whose conversion would warn.
-        with np.errstate(invalid="ignore", over="ignore"):
-            measured = measure_rows(vectors.astype(np.float64))
-        norms[here] = measured.norms
-        unfit = np.where(np.isnan(measured.norms), _NON_FINITE, 0).astype(np.int8)
-        if self._policy.metric == "cosine":
-            unfit[measured.norms == 0] = _ZERO_NORM
-        else:
-            with np.errstate(invalid="ignore", over="ignore"):
-                # From the vectors as given: those of `measured` may carry a power of two.
-                single = vectors.astype(np.float32)
-            # Only a row as long as the largest float32 can have turned infinite.
-            for row in np.flatnonzero(measured.norms >= np.finfo(np.float32).max):
-                if np.isinf(single[row]).any():
-                    unfit[row] = _NON_FINITE
-        reason[here] = np.where(reason[here] == 0, unfit, reason[here])
-        reason[here[outside & (reason[here] == 0)]] = _NOT_SAMPLED
-        keep = reason[here] == 0
-        if self._policy.metric == "cosine":
-            self._store.append_unit(measured, keep)
-        else:
-            self._store.append(single if keep.all() else single[keep])
 
     def finish(self, inputs: Sequence[InputFile] = ()) -> EmbeddingSet:
         """Return the rows collected.
@@ -232,7 +218,7 @@ class RowCollector:
         if self._sampler is None:
             return None
         self._thin(self._sampler)
-        unfit = int(self._counts[_NULL_LABEL:_NOT_SAMPLED].sum())
+        unfit = int(self._counts[NULL_LABEL:NOT_SAMPLED].sum())
         return self._sampler.result(self._read - self._store.rows - unfit)
 
     def _distractor_codes(self) -> list[int]:
@@ -251,10 +237,10 @@ class RowCollector:
     def _dropped(self, singletons: int) -> DroppedRows:
         counts = self._counts.tolist()
         return DroppedRows(
-            null_label=counts[_NULL_LABEL],
-            null_embedding=counts[_NULL_EMBEDDING],
-            non_finite=counts[_NON_FINITE],
-            zero_norm=counts[_ZERO_NORM],
+            null_label=counts[NULL_LABEL],
+            null_embedding=counts[NULL_EMBEDDING],
+            non_finite=counts[NON_FINITE],
+            zero_norm=counts[ZERO_NORM],
             singleton=singletons,
         )
 

@@ -62,7 +62,7 @@ class HalfMatrix:
             np.multiply(rows, factor[:, None], out=rows, casting="same_kind")
         return rows
 
-    def __setitem__(self, key: slice, rows: NDArray[np.float32]) -> None:
+    def __setitem__(self, key: slice | NDArray[Any], rows: NDArray[np.float32]) -> None:
         """Round some finite rows and keep them."""
         if self.exponent is None:
             self.stored[key] = rows

@@ -32,6 +32,25 @@ class CodedLabels:
     values: tuple[Label, ...]
     codes: NDArray[np.int64]
 
+    def part(self, rows: slice) -> "CodedLabels":
+        """The labels of some of the rows."""
+        return CodedLabels(self.values, self.codes[rows])
+
+    def by_appearance(self) -> "CodedLabels":
+        """The same labels, those that occur, coded in the order in which rows have them first.
+
+        Examples
+        --------
+        >>> CodedLabels(("a", "b", "c"), np.array([2, -1, 0, 2])).by_appearance()
+        CodedLabels(values=('c', 'a'), codes=array([ 0, -1,  1,  0]))
+        """
+        used, first = np.unique(self.codes, return_index=True)
+        first = first[used >= 0]
+        used = used[used >= 0][np.argsort(first)]
+        new_code = np.full(len(self.values) + 1, _MISSING, dtype=np.int64)
+        new_code[used] = np.arange(used.size)
+        return CodedLabels(tuple(self.values[code] for code in used.tolist()), new_code[self.codes])
+
 
 class LabelTable:
     """The distinct labels met so far, in the order in which they were met.

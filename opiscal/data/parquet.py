@@ -4,32 +4,31 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from opiscal.data.collector import BLOCK_ROWS, RowBlock, RowCollector, row_name
+from opiscal.data.collector import RowCollector
+from opiscal.data.column_values import column_codes, list_elements, list_lengths
 from opiscal.data.embedding_set import ColumnNames, EmbeddingSet, InputFile, RowPolicy
-from opiscal.data.files import find_files, open_file, sha256, unreadable
-from opiscal.data.label_codes import CodedLabels, LabelTable, coded_floats
+from opiscal.data.files import buffer_bytes, find_files, open_file, sha256, unreadable
+from opiscal.data.label_codes import CodedLabels, LabelTable
 from opiscal.data.parquet_schema import (
     ChosenColumns,
     ShardSchema,
     check_codes,
     choose_columns,
-    is_list,
 )
+from opiscal.data.row_block import BLOCK_ROWS, RowBlock
+from opiscal.data.row_store import RowStore
+from opiscal.data.widths import Widths
 from opiscal.errors import InputError
 
 # A record batch: large enough that its overhead does not show, small beside the bound on memory.
 _BATCH_VALUES = 1 << 19
 _BATCH_ROWS_UNKNOWN = 1 << 9
-# Read pages as they are needed in place of whole column chunks, which may be the whole file.
-_BUFFER_BYTES = 1 << 20
 
 __all__ = ["ColumnNames", "files_of", "read_codes", "read_embeddings"]
 
@@ -44,15 +43,21 @@ _DEFAULT_POLICY = RowPolicy()
 
 
 @dataclass(frozen=True, slots=True)
-class _Shard:
+class Shard:
     """What the footer of a file says."""
 
     schema: ShardSchema
-    rows: int
+    metadata: pq.FileMetaData
 
     @property
     def path(self) -> str:
+        """The file."""
         return self.schema.path
+
+    @property
+    def rows(self) -> int:
+        """Rows that it announces."""
+        return int(self.metadata.num_rows)
 
 
 def read_embeddings(
@@ -103,16 +108,12 @@ def read_embeddings(
     >>> rows.vectors[0], rows.labels, rows.class_of_row
     (array([0.6, 0.8], dtype=float32), (5, 7), array([1, 0, 1], dtype=int32))
     """
-    shards = [_footer(path) for path in files_of(paths, gallery)]
-    rows = sum(shard.rows for shard in shards)
-    # Before the columns: pandas gives those of an empty table no type.
-    if rows == 0:
-        which = repr(shards[0].path) if len(shards) == 1 else f"the {len(shards)} files"
-        raise InputError(f"no rows in {which}; give files with vectors and labels")
+    shards = [read_footer(path) for path in files_of(paths, gallery)]
+    rows = announced_rows(shards)
     chosen = choose_columns([shard.schema for shard in shards], columns)
     inputs = [InputFile(shard.path, shard.rows, sha256(shard.path)) for shard in shards]
-    collector = RowCollector(rows, policy, grouped=chosen.group is not None)
-    widths = _Widths(inputs)
+    collector = RowCollector(rows, policy, grouped=chosen.group is not None, store=RowStore())
+    widths = Widths(inputs)
     for shard in shards:
         for block in _blocks(shard, chosen, widths):
             collector.add(block)
@@ -142,58 +143,41 @@ def read_codes(files: Sequence[str], name: str, role: str, option: str) -> Coded
     InputError
         Where a file has no such column, or one of another type.
     """
-    check_codes([_footer(path).schema for path in files], name, role, option)
+    check_codes([read_footer(path).schema for path in files], name, role, option)
     table = LabelTable(f"values of the {role} column {name!r}")
     codes = [np.empty(0, np.int64)]
     for path in files:
         with open_file(path) as file, _decoding(path):
             batches = pq.ParquetFile(file).iter_batches(columns=[name])
-            codes += [table.add(_codes(batch.column(name), role, name)) for batch in batches]
-    return CodedLabels(table.labels(), np.concatenate(codes))
+            codes += [table.add(column_codes(batch.column(name), role, name)) for batch in batches]
+    # How a file is cut into batches must not show, where dictionaries have another order.
+    return CodedLabels(table.labels(), np.concatenate(codes)).by_appearance()
 
 
-class _Widths:
-    """Checks that all vectors are of one width, over all files."""
+def announced_rows(shards: Sequence[Shard]) -> int:
+    """Rows of all files.
 
-    def __init__(self, inputs: Sequence[InputFile]) -> None:
-        self._inputs = inputs
-        self._rows_before = 0
-        # The row that set the width, and the width.
-        self._first: tuple[int, int] | None = None
-
-    @property
-    def known(self) -> int | None:
-        """The width, once a vector was met."""
-        return self._first[1] if self._first else None
-
-    def check(self, lengths: NDArray[np.int64]) -> None:
-        """Take the number of elements of each of the next rows, -1 for a missing vector."""
-        present = np.flatnonzero(lengths >= 0)
-        if len(present) and self._first is None:
-            row = int(present[0])
-            self._first = (self._rows_before + row, int(lengths[row]))
-        if self._first is not None:
-            first, width = self._first
-            odd = present[(lengths[present] != width) | (lengths[present] == 0)]
-            if len(odd):
-                self._refuse(self._rows_before + int(odd[0]), int(lengths[odd[0]]), first, width)
-        self._rows_before += len(lengths)
-
-    def _refuse(self, row: int, found: int, first: int, width: int) -> None:
-        name = row_name(row, self._inputs)
-        if found == 0:
-            raise InputError(
-                f"the vector of {name} is empty; give at least one dimension, or null where "
-                "there is no vector"
-            )
-        raise InputError(
-            f"the vector of {name} has {found} dimensions, that of "
-            f"{row_name(first, self._inputs)} has {width}; all vectors are of one width: "
-            "remove the row, or embed it with the same model"
-        )
+    Raises
+    ------
+    InputError
+        Where there is none.
+    """
+    rows = sum(shard.rows for shard in shards)
+    # To be asked before columns are chosen: pandas gives those of an empty table no type.
+    if rows == 0:
+        which = repr(shards[0].path) if len(shards) == 1 else f"the {len(shards)} files"
+        raise InputError(f"no rows in {which}; give files with vectors and labels")
+    return rows
 
 
-def _footer(path: str) -> _Shard:
+def read_footer(path: str) -> Shard:
+    """Read the footer of a file.
+
+    Raises
+    ------
+    InputError
+        Where it is no Parquet file, or a damaged one.
+    """
     with open_file(path) as file, _decoding(path):
         start = file.read(len(_MAGIC))
         size = file.seek(0, os.SEEK_END)
@@ -216,100 +200,82 @@ def _footer(path: str) -> _Shard:
                 "bytes); write it anew or fetch it again"
             )
         with pq.ParquetFile(file) as parquet:
-            return _Shard(ShardSchema(path, parquet.schema_arrow), parquet.metadata.num_rows)
+            return Shard(ShardSchema(path, parquet.schema_arrow), parquet.metadata)
 
 
-def _blocks(shard: _Shard, chosen: ChosenColumns, widths: _Widths) -> Iterator[RowBlock]:
+def _blocks(shard: Shard, chosen: ChosenColumns, widths: Widths) -> Iterator[RowBlock]:
     read = 0
-    with open_file(shard.path) as file, _decoding(shard.path):
-        parquet = pq.ParquetFile(
-            file, pre_buffer=False, buffer_size=_BUFFER_BYTES, page_checksum_verification=True
-        )
+    with open_parquet(shard.path) as parquet:
         for batch in parquet.iter_batches(
-            batch_size=_batch_rows(parquet, chosen, widths), columns=chosen.names()
+            batch_size=batch_rows(parquet, chosen.embedding, widths.known), columns=chosen.names()
         ):
             read += batch.num_rows
             if read > shard.rows:
                 break
-            yield _block(batch, chosen, widths)
+            lengths = list_lengths(batch.column(chosen.embedding))
+            widths.check(lengths)
+            yield row_block(batch, chosen, lengths)
     if read != shard.rows:
-        raise InputError(
-            f"{shard.path!r} is damaged: it announces {shard.rows:,} rows and holds "
-            f"{'more' if read > shard.rows else f'{read:,}'}; write it anew or fetch it again"
+        raise damaged(shard.path, shard.rows, read)
+
+
+@contextmanager
+def open_parquet(path: str) -> Iterator[pq.ParquetFile]:
+    """Open a file whose pages are read as they are needed; what fails within is one line.
+
+    Raises
+    ------
+    InputError
+    """
+    with open_file(path) as file, _decoding(path):
+        yield pq.ParquetFile(
+            file,
+            pre_buffer=False,
+            buffer_size=buffer_bytes(path),
+            page_checksum_verification=True,
         )
 
 
-def _batch_rows(parquet: pq.ParquetFile, chosen: ChosenColumns, widths: _Widths) -> int:
-    """Return how many rows hold about `_BATCH_VALUES` elements."""
-    width = widths.known
+def damaged(path: str, announced: int, read: int) -> InputError:
+    """The error for a file that holds another number of rows than it announces."""
+    return InputError(
+        f"{path!r} is damaged: it announces {announced:,} rows and holds "
+        f"{'more' if read > announced else f'{read:,}'}; write it anew or fetch it again"
+    )
+
+
+def batch_rows(
+    parquet: pq.ParquetFile,
+    embedding: str,
+    width: int | None,
+    row_groups: Sequence[int] | None = None,
+) -> int:
+    """How many rows hold about `_BATCH_VALUES` elements; `width` is None where it is not known."""
     if width is None:
         # Not from the metadata of the column: its sizes are those after compression of repeats,
         # and over some damaged ones pyarrow ends the process.
-        first = next(parquet.iter_batches(batch_size=1, columns=[chosen.embedding]), None)
-        width = None if first is None else int(_lengths(first.column(chosen.embedding))[0])
+        some = parquet.iter_batches(batch_size=1, columns=[embedding], row_groups=row_groups)
+        first = next(some, None)
+        width = None if first is None else int(list_lengths(first.column(embedding))[0])
     # Negative where the first row has no vector.
     if width is None or width < 0:
         return _BATCH_ROWS_UNKNOWN
     return min(BLOCK_ROWS, max(1, _BATCH_VALUES // max(1, width)))
 
 
-def _block(batch: pa.RecordBatch, chosen: ChosenColumns, widths: _Widths) -> RowBlock:
-    column = batch.column(chosen.embedding)
-    lengths = _lengths(column)
-    widths.check(lengths)
+def row_block(batch: pa.RecordBatch, chosen: ChosenColumns, lengths: NDArray[np.int64]) -> RowBlock:
+    """The rows of a batch, whose vectors have these lengths: one width, or -1 where missing."""
     present = lengths >= 0
+    rows = int(np.count_nonzero(present))
+    elements = list_elements(batch.column(chosen.embedding))
     return RowBlock(
-        vectors=_elements(column).reshape(int(np.count_nonzero(present)), widths.known or 0),
+        vectors=elements.reshape(rows, int(lengths.max(initial=0))),
         present=present,
-        labels=_codes(batch.column(chosen.label), "label", chosen.label),
+        labels=column_codes(batch.column(chosen.label), "label", chosen.label),
         groups=None
         if chosen.group is None
-        else _codes(batch.column(chosen.group), "group", chosen.group),
+        else column_codes(batch.column(chosen.group), "group", chosen.group),
     )
-
-
-def _lengths(column: pa.Array) -> NDArray[np.int64]:
-    """Return the number of elements of each vector, -1 where there is none."""
-    vectors = _stored(column)
-    if not is_list(vectors.type):
-        # A column without a type: it holds nothing but nulls.
-        return np.full(len(vectors), -1, dtype=np.int64)
-    lengths = pc.list_value_length(vectors).cast(pa.int64()).fill_null(-1)
-    return np.asarray(lengths.to_numpy())
-
-
-def _elements(column: pa.Array) -> NDArray[Any]:
-    """Return the elements of all vectors, one after the other; NaN for a missing element."""
-    vectors = _stored(column)
-    if not is_list(vectors.type):
-        return np.empty(0, dtype=np.float32)
-    # Unlike `values`, `flatten` knows of slices and of missing rows that hide elements.
-    return np.asarray(_stored(vectors.flatten()).to_numpy(zero_copy_only=False))
-
-
-def _codes(column: pa.Array, role: str, name: str) -> CodedLabels:
-    array = _stored(column)
-    encoded = array if pa.types.is_dictionary(array.type) else array.dictionary_encode()
-    indices = encoded.indices.cast(pa.int64()).fill_null(-1).to_numpy()
-    used, inverse = np.unique(indices, return_inverse=True)
-    dictionary = encoded.dictionary
-    if np.count_nonzero(used >= 0) < len(dictionary):
-        # It may be far larger than the batch. Only then: views of strings cannot be taken from.
-        dictionary = dictionary.take(pa.array(used[used >= 0]))
-    values = [None] * int(np.count_nonzero(used < 0)) + dictionary.to_pylist()
-    missing = np.array([value is None for value in values], dtype=np.bool_)
-    codes = np.where(missing, -1, np.cumsum(~missing) - 1)[inverse]
-    known = [value for value, gone in zip(values, missing.tolist(), strict=True) if not gone]
-    if known and isinstance(known[0], float):
-        return coded_floats(known, codes, f"values of the {role} column {name!r}")
-    return CodedLabels(tuple(known), codes)
-
-
-def _stored(array: pa.Array) -> pa.Array:
-    """Return what an extension array is stored as, else the array itself."""
-    while isinstance(array, pa.ExtensionArray):
-        array = array.storage
-    return array
 
 
 @contextmanager

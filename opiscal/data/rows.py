@@ -6,9 +6,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from opiscal.data.collector import BLOCK_ROWS, RowBlock, RowCollector
+from opiscal.data.collector import RowCollector
 from opiscal.data.embedding_set import EmbeddingSet, InputFile, RowPolicy
 from opiscal.data.label_codes import CodedLabels, code_labels
+from opiscal.data.row_block import BLOCK_ROWS, RowBlock
+from opiscal.data.row_store import RowStore
 from opiscal.errors import InputError
 
 _DEFAULT_POLICY = RowPolicy()
@@ -78,7 +80,7 @@ def from_arrays(
             f"the vectors, of shape {matrix.shape}, have {what}; give an array of shape "
             "(rows, dimensions)"
         )
-    collector = RowCollector(rows, policy, grouped=coded_groups is not None)
+    collector = RowCollector(rows, policy, grouped=coded_groups is not None, store=RowStore())
     for block in _blocks(matrix, coded, coded_groups):
         collector.add(block)
     return collector.finish(inputs)
@@ -97,8 +99,8 @@ def _blocks(
         yield RowBlock(
             vectors=vectors,
             present=present,
-            labels=CodedLabels(labels.values, labels.codes[here]),
-            groups=None if groups is None else CodedLabels(groups.values, groups.codes[here]),
+            labels=labels.part(here),
+            groups=None if groups is None else groups.part(here),
         )
 
 

@@ -1,14 +1,16 @@
 """Two sets from Parquet files: a gallery in files of its own, or told by a column."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from opiscal.data.collector import row_name
-from opiscal.data.embedding_set import ColumnNames, RowPolicy
-from opiscal.data.label_codes import CodedLabels
+from opiscal.data.embedding_set import ColumnNames, EmbeddingSet, RowPolicy
+from opiscal.data.label_codes import CodedLabels, LabelTable
 from opiscal.data.parquet import files_of, read_codes, read_embeddings
+from opiscal.data.row_scan import ScannedRows, collect_rows
+from opiscal.data.scan_plan import ScanPlan
 from opiscal.data.sides import JoinedSides, Sides
 from opiscal.errors import InputError
 
@@ -39,25 +41,73 @@ def read_sides(
     named = None
     if columns.split is not None:
         named = read_codes(files, columns.split, "split", "--split-column")
-        is_gallery = gallery_by_name(named, columns.split)
+        # Before the vectors are read, which takes longer.
+        gallery_by_name(named, columns.split)
     embeddings = read_embeddings(paths, columns, policy, gallery)
-    if named is None:
-        own = len(files_of(paths))
-        rows = [file.rows for file in embeddings.inputs]
-        is_gallery = np.arange(sum(rows)) >= sum(rows[:own])
-    else:
-        missing = np.flatnonzero(named.codes[embeddings.row_number] < 0)
-        if missing.size:
-            number = int(embeddings.row_number[missing[0]])
-            raise InputError(
-                f"the split column {columns.split!r} has no value in {missing.size:,} of "
-                f"{embeddings.rows:,} rows, first in {row_name(number, embeddings.inputs)}; say of "
-                "every row whether it is of the queries or the gallery"
-            )
+    is_gallery = _gallery_rows(embeddings, named, columns.split, len(files_of(paths)))
     item = None
     if columns.id is not None:
         item = read_codes(files, columns.id, "id", "--id-column").codes[embeddings.row_number]
-    return JoinedSides(embeddings, Sides(is_gallery[embeddings.row_number], item))
+    return JoinedSides(embeddings, Sides(is_gallery, item))
+
+
+def collect_sides(
+    plan: ScanPlan, scanned: Iterable[ScannedRows], hashes: Sequence[str]
+) -> JoinedSides:
+    """What `read_sides` gives, without vectors; arguments and errors as `collect_rows`."""
+    split, item = _Named("split", plan.sides.split), _Named("id", plan.sides.item)
+
+    def noted() -> Iterator[ScannedRows]:
+        for rows in scanned:
+            split.add(rows.split)
+            item.add(rows.item)
+            yield rows
+
+    embeddings = collect_rows(plan, noted(), hashes)
+    is_gallery = _gallery_rows(embeddings, split.codes(), plan.sides.split, plan.own)
+    items = item.codes()
+    return JoinedSides(
+        embeddings,
+        Sides(is_gallery, None if items is None else items.codes[embeddings.row_number]),
+    )
+
+
+class _Named:
+    """A column of names, part by part."""
+
+    def __init__(self, role: str, column: str | None) -> None:
+        self._table = LabelTable(f"values of the {role} column {column!r}")
+        self._codes = [np.empty(0, np.int64)]
+        self._wanted = column is not None
+
+    def add(self, coded: CodedLabels | None) -> None:
+        if coded is not None:
+            self._codes.append(self._table.add(coded))
+
+    def codes(self) -> CodedLabels | None:
+        """As `read_codes` gives them; None where there is no such column."""
+        if not self._wanted:
+            return None
+        return CodedLabels(self._table.labels(), np.concatenate(self._codes)).by_appearance()
+
+
+def _gallery_rows(
+    embeddings: EmbeddingSet, named: CodedLabels | None, column: str | None, own: int
+) -> NDArray[np.bool_]:
+    """Which rows of the set are gallery rows: by name, or those of all but the first files."""
+    if named is None or column is None:
+        first = sum(file.rows for file in embeddings.inputs[:own])
+        return embeddings.row_number >= first
+    is_gallery = gallery_by_name(named, column)
+    missing = np.flatnonzero(named.codes[embeddings.row_number] < 0)
+    if missing.size:
+        number = int(embeddings.row_number[missing[0]])
+        raise InputError(
+            f"the split column {column!r} has no value in {missing.size:,} of "
+            f"{embeddings.rows:,} rows, first in {row_name(number, embeddings.inputs)}; say of "
+            "every row whether it is of the queries or the gallery"
+        )
+    return is_gallery[embeddings.row_number]
 
 
 def gallery_by_name(named: CodedLabels, column: str) -> NDArray[np.bool_]:

@@ -275,7 +275,7 @@ def count_between(
     """
     tally = BetweenTally.empty(two, lattice)
     counting = BetweenCounting(two, lattice, tally)
-    positive, negative = plan_between(counting)
+    positive, negative = plan_between(two)
     # Ranks ask where each query's nearest positive is, so all positives are counted before.
     for blocks in (positive, negative):
         _count_blocks(blocks, counting, threads, progress)

@@ -5,6 +5,7 @@ later classes on the other side, once for the queries and once for the gallery; 
 query are a stretch of the gallery.
 """
 
+import copy
 import itertools
 import threading
 from dataclasses import dataclass
@@ -79,18 +80,11 @@ class BetweenCounting:
         # The tables are large, and the same.
         self.sides[1].edges = self.sides[0].edges
         self.lock = threading.Lock()
-        number = two.numbers
-        # For each row where on the other side its class begins and ends.
-        self.start_there = tuple(
-            np.searchsorted(number[1 - k], number[k], side="left") for k in range(2)
-        )
-        self.stop_there = tuple(
-            np.searchsorted(number[1 - k], number[k], side="right") for k in range(2)
-        )
+        self.start_there, self.stop_there = two.places_there
         # Of which queries the nearest pair is kept; of no gallery row.
         self.known = two.positives_of_query > 0
         self.unknown = (~self.known, np.zeros(two.gallery.rows, np.bool_))
-        positive = self._positive_pair(two.same_item, number)
+        positive = self._positive_pair(two.same_item, two.numbers)
         self.same_item = {True: two.same_item[positive], False: two.same_item[~positive]}
 
     @staticmethod
@@ -98,6 +92,15 @@ class BetweenCounting:
         pairs: NDArray[np.int64], number: tuple[NDArray[np.int64], NDArray[np.int64]]
     ) -> NDArray[np.bool_]:
         return np.asarray(number[0][pairs[:, 0]] == number[1][pairs[:, 1]])
+
+    def with_tally(self, tally: "BetweenTally") -> "BetweenCounting":
+        """The same tables for another tally, which other threads may count into meanwhile."""
+        other = copy.copy(self)
+        other.tally, other.lock = tally, threading.Lock()
+        sides = copy.copy(self.sides[0]), copy.copy(self.sides[1])
+        sides[0].tally, sides[1].tally = tally.queries, tally.gallery
+        other.sides = sides
+        return other
 
     def left_out(self, block: BetweenBlock) -> NDArray[np.int64]:
         """Pairs of one item in a block, by its rows and columns."""
@@ -120,20 +123,21 @@ class Workspaces:
         self.room = self.sides[0].room
 
 
-def plan_between(counting: BetweenCounting) -> tuple[list[BetweenBlock], list[BetweenBlock]]:
+def plan_between(two: TwoSets) -> tuple[list[BetweenBlock], list[BetweenBlock]]:
     """Blocks of positive and of negative pairs; together every pair between the sets once.
 
     They depend on the rows alone, so that the counts are the same on any number of threads.
     """
-    rows = counting.two.queries, counting.two.gallery
+    rows = two.queries, two.gallery
+    start_there, stop_there = two.places_there
     size = [block_rows(side.rows) for side in rows]
     positive = []
     most = max(size[0] // _POSITIVE_SHARE, _POSITIVES_LEAST)
     queries = rows[0].classes
     cuts = cut_between_classes(queries.ends, 0, queries.scored_rows, most)
     for start, stop in itertools.pairwise(cuts):
-        first = int(counting.start_there[0][start])
-        last = int(counting.stop_there[0][stop - 1])
+        first = int(start_there[0][start])
+        last = int(stop_there[0][stop - 1])
         for left in range(first, last, size[1]):
             right = min(left + size[1], last)
             positive.append(BetweenBlock("positive", 0, start, stop, left, right))
@@ -144,7 +148,7 @@ def plan_between(counting: BetweenCounting) -> tuple[list[BetweenBlock], list[Be
         lefts = cut_between_classes(other.classes.ends, 0, other.rows, size[1 - k])
         for top, bottom in itertools.pairwise(tops):
             for left, right in itertools.pairwise(lefts):
-                if counting.stop_there[k][top] < right:
+                if stop_there[k][top] < right:
                     negative.append(BetweenBlock("negative", k, top, bottom, left, right))
     return positive, negative
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from opiscal.data.storage import Place, open_place
 from opiscal.errors import InputError
 from opiscal.pairs.counts import PairCounts, SlimCounts
 from opiscal.pairs.counts_archive import read_array, read_json, write_array, write_json, wrong
@@ -94,7 +95,7 @@ def save_counts(counts: PairCounts, file: Path, *, meta: Mapping[str, str] = {})
                 write_array(archive, _SLIM_SUMS + name, counts.slim.sums[name])
 
 
-def load_counts(file: Path) -> PairCounts:
+def load_counts(file: Place) -> PairCounts:
     """Read counts that `save_counts` wrote.
 
     Parameters
@@ -125,7 +126,7 @@ def load_counts(file: Path) -> PairCounts:
         return counts if slim is None else replace(counts, slim=slim)
 
 
-def read_meta(file: Path) -> dict[str, str]:
+def read_meta(file: Place) -> dict[str, str]:
     """Read what was kept beside the counts, without reading the counts.
 
     Raises
@@ -142,10 +143,10 @@ def _prefix(group: int) -> str:
 
 
 @contextmanager
-def _reading(file: Path) -> Iterator[zipfile.ZipFile]:
+def _reading(file: Place) -> Iterator[zipfile.ZipFile]:
     """Open a file of counts, and turn whatever is raised over it into one line."""
     try:
-        with zipfile.ZipFile(file) as archive:
+        with open_place(file) as source, zipfile.ZipFile(source) as archive:
             yield archive
     except OSError as error:
         raise InputError(
@@ -160,7 +161,7 @@ def _reading(file: Path) -> Iterator[zipfile.ZipFile]:
         ) from error
 
 
-def _read_header(archive: zipfile.ZipFile, file: Path) -> dict[str, Any]:
+def _read_header(archive: zipfile.ZipFile, file: Place) -> dict[str, Any]:
     if "header.npy" not in archive.namelist():
         wrong("it has no header")
     header = read_json(archive, "header")

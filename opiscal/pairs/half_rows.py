@@ -60,7 +60,3 @@ class HalfRows:
     def taken(self, rows: NDArray[np.integer]) -> "HalfRows":
         """Some rows, held alike."""
         return HalfRows(self._matrix.taken(rows), self._centre, self._factor)
-
-
-CentredVectors = NDArray[np.float32] | HalfRows
-"""Sorted rows, whichever way they are held."""

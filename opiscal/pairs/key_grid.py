@@ -56,7 +56,8 @@ def fit_key_grid(rows: SortedRows, central: tuple[float, float]) -> KeyGrid:
         as coarse as it can be and still fine there, for the look-up table is then small.
     """
     high = 2.0 ** np.ceil(np.log2(rows.largest)) if rows.largest > 0 else 1.0
-    shortest = float(rows.half_norm[rows.half_norm > 0].min(initial=high))
+    half_norm = np.asarray(rows.half_norm)
+    shortest = float(half_norm[half_norm > 0].min(initial=high))
     octaves = max(_OCTAVES, np.ceil(np.log2(high / shortest)) + _OCTAVES_OF_SHORTEST)
     low = high * 2.0 ** -min(octaves, _MAX_OCTAVES)
     base, end = (int(np.float32(v).view(np.int32)) for v in (low, high))

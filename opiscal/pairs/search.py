@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from opiscal.data.embedding_set import Metric
 from opiscal.errors import InputError, UsageError
-from opiscal.pairs.half_rows import CentredVectors
+from opiscal.pairs.centred_vectors import CentredVectors
 from opiscal.pairs.index_choice import EF_SEARCH, NPROBE, IndexChoice
 
 _BLOCK_ROWS = 8192
@@ -49,7 +49,7 @@ class RowIndex:
 
     Parameters
     ----------
-    vectors : float32 array of shape (rows, dimensions), or HalfRows
+    vectors : float32 array of shape (rows, dimensions), HalfRows or StoredRows
         Of unit length under ``cosine`` (a row of zeros has similarity 0 to all). Copied into the
         index, under ``l2`` less a row that stands in their middle and divided by a power of two:
         no distance changes, and neither a common offset nor long rows cost precision.
@@ -198,7 +198,7 @@ class RowIndex:
 
         Parameters
         ----------
-        vectors : float32 array of shape (rows, dimensions), or HalfRows
+        vectors : float32 array of shape (rows, dimensions), HalfRows or StoredRows
             What the index was made of.
         threads : int, optional
 
@@ -302,7 +302,7 @@ def exact_neighbours(
 
     Parameters
     ----------
-    vectors : float32 array of shape (rows, dimensions), or HalfRows
+    vectors : float32 array of shape (rows, dimensions), HalfRows or StoredRows
         Not copied.
     queries : float32 array of shape (queries, dimensions)
     k : int

@@ -1,22 +1,31 @@
 """SortedRows: the rows of a set in class order, scaled to suit float32 products."""
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from opiscal.data.embedding_set import EmbeddingSet, Metric
-from opiscal.data.half_matrix import HalfMatrix
-from opiscal.pairs.half_rows import CentredVectors, HalfRows
-from opiscal.pairs.kernel.keys import centre_rows, half_squared_pairs
-from opiscal.pairs.kernel.permute import permute_rows
+from opiscal.pairs.centred_vectors import (
+    CentredVectors,
+    HalfNorms,
+    pairs_at_once,
+    taken_norms,
+    taken_rows,
+    whole_matrix,
+)
+from opiscal.pairs.centring import (
+    centre_of,
+    largest_of,
+    put_in_order,
+    reach_of,
+    scale_of,
+    typical_rows,
+)
+from opiscal.pairs.kernel.keys import half_squared_pairs
 from opiscal.pairs.threads import available_threads
 
-_COPY_ROWS, _PART_ROWS = 256, 2048
-_MEDIAN_ROWS = 301
-_LARGEST_OF_UNIT_ROWS = 2.0
+_PAIRS_AT_ONCE = 2048
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +110,9 @@ class SortedRows:
 
     Attributes
     ----------
-    vectors : float32 array of shape (rows, dimensions), or HalfRows
+    vectors : float32 array of shape (rows, dimensions), HalfRows or StoredRows
         Less the row `centre`, and divided by `scale`. Slices and arrays of places give float32.
-    half_norm : float32 array of shape (rows,)
+    half_norm : float32 array of shape (rows,), or StoredNorms
         Half the squared length of each row.
     scale : float
         A power of two: a distance of the set is `scale` times a distance of `vectors`.
@@ -117,7 +126,7 @@ class SortedRows:
     """
 
     vectors: CentredVectors
-    half_norm: NDArray[np.float32]
+    half_norm: HalfNorms
     scale: float
     largest: float
     classes: ClassOrder
@@ -140,14 +149,15 @@ class SortedRows:
         self, first: NDArray[np.integer], second: NDArray[np.integer]
     ) -> NDArray[np.float32]:
         """Half squared distances of pairs of rows, by their sorted places; shape (pairs,)."""
-        if not isinstance(self.vectors, HalfRows):
-            return np.asarray(half_squared_pairs(self.vectors, first, second))
-        out = np.empty(first.size, np.float32)
-        for start in range(0, first.size, _PART_ROWS):
-            part = slice(start, start + _PART_ROWS)
-            both = self.vectors[np.concatenate([first[part], second[part]])]
-            here, there = np.split(np.arange(len(both)), 2)
-            out[part] = half_squared_pairs(both, here, there)
+        whole = whole_matrix(self.vectors)
+        if whole is not None:
+            return np.asarray(half_squared_pairs(whole, first, second))
+        out, step = np.empty(first.size, np.float32), pairs_at_once(self.vectors, _PAIRS_AT_ONCE)
+        for start in range(0, first.size, step):
+            part = slice(start, start + step)
+            places, at = np.unique(np.stack([first[part], second[part]]), return_inverse=True)
+            here, there = at.reshape(2, -1)
+            out[part] = half_squared_pairs(self.vectors[places], here, there)
         return out
 
     def subset(self, chosen: NDArray[np.bool_]) -> "SortedRows":
@@ -157,10 +167,8 @@ class SortedRows:
         at = kept[classes.place]
         return replace(
             self,
-            vectors=self.vectors.taken(at)
-            if isinstance(self.vectors, HalfRows)
-            else self.vectors[at],
-            half_norm=self.half_norm[at],
+            vectors=taken_rows(self.vectors, at),
+            half_norm=taken_norms(self.half_norm, at),
             classes=classes,
             read_order=self.read_order[at],
         )
@@ -176,101 +184,27 @@ def sort_rows(
 ) -> SortedRows:
     """Put the rows of a set into class order, or into another one that is given.
 
-    The coordinate-wise median of some rows is subtracted, which changes no distance and spares
-    float32 the rounding of a part that all rows share; under ``l2`` all is divided by a power of
-    two, so that no square overflows. Both are exact for small integers and powers of two. The
-    median is that of the `typical` rows, where these are named.
+    They are moved and scaled; see `opiscal.pairs.centring`. What is subtracted is the median of
+    the `typical` rows, where these are named.
 
     With `in_place` the rows are moved within the matrix of the set, so that there is one matrix and
     not two: the set is used up, and its vectors are no longer those of its labels.
     """
     classes = classes or class_order(embeddings.class_of_row)
-    given = embeddings.vectors
-    # An odd number of rows: the median is then a value of the data, and integers stay integers.
-    if typical is None:
-        some = given[:: max(1, len(given) // _MEDIAN_ROWS)]
-    else:
-        some = given[typical[:: max(1, len(typical) // _MEDIAN_ROWS)]]
-    columns = np.ascontiguousarray(some[: len(some) - 1 + len(some) % 2].T)
-    centre = np.median(columns, axis=1)
-    scale = 1.0
-    if embeddings.metric == "l2":
-        centre = centre.astype(np.float64)
-        reach = max(
-            float(np.abs(given[start : start + _COPY_ROWS] - centre).max())
-            for start in range(0, len(given), _COPY_ROWS)
-        )
-        scale = float(2.0 ** np.ceil(np.log2(reach))) if reach > 0 else 1.0
-    workers, order = threads or available_threads(), classes.place
-    vectors: CentredVectors
-    if isinstance(given, HalfMatrix):
-        vectors, half_norm = _placed_half(given, order, centre, 1.0 / scale, workers, in_place)
-    else:
-        vectors, half_norm = _placed(given, order, centre, 1.0 / scale, workers, in_place)
-    # |x - y|^2 / 2 is at most (|x| + |y|)^2 / 2, which is at most 4 max h.
-    unit = embeddings.metric == "cosine"
-    largest = _LARGEST_OF_UNIT_ROWS if unit else 4.0 * float(half_norm.max())
+    given, metric = embeddings.vectors, embeddings.metric
+    some = typical_rows(np.arange(len(given)) if typical is None else typical)
+    centre = centre_of(given[some], metric)
+    scale = scale_of(reach_of(given, centre), metric) if metric == "l2" else 1.0
+    vectors, half_norm = put_in_order(
+        given, classes.place, centre, scale, threads or available_threads(), in_place=in_place
+    )
     return SortedRows(
         vectors,
         half_norm,
         scale,
-        largest,
+        largest_of(float(half_norm.max()), metric),
         classes,
         read_order=classes.place,
         centre=centre,
-        metric=embeddings.metric,
+        metric=metric,
     )
-
-
-def _placed(
-    given: NDArray[np.float32],
-    place: NDArray[np.int64],
-    centre: NDArray[np.floating],
-    factor: float,
-    threads: int,
-    in_place: bool,
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Rows at their places, centred and scaled, and half the squared length of each."""
-    vectors, half_norm = given, np.empty(len(given), np.float32)
-    if in_place:
-        permute_rows(given, place)
-        place = np.arange(len(given))
-    else:
-        vectors = np.empty_like(given)
-    _each_part(
-        len(given),
-        threads,
-        lambda p: centre_rows(given, place[p], centre, factor, vectors[p], half_norm[p]),
-    )
-    return vectors, half_norm
-
-
-def _placed_half(
-    given: HalfMatrix,
-    place: NDArray[np.int64],
-    centre: NDArray[np.floating],
-    factor: float,
-    threads: int,
-    in_place: bool,
-) -> tuple[HalfRows, NDArray[np.float32]]:
-    """The same of rows held as float16, which stay as they are until they are read."""
-    half_norm = np.empty(len(given), np.float32)
-    if in_place:
-        for array in given.arrays():
-            permute_rows(array.view(np.uint16), place)
-    else:
-        given = given.taken(place)
-    vectors = HalfRows(given, centre, factor)
-
-    def measure(part: slice) -> None:
-        half_norm[part] = vectors.measured(part)[1]
-
-    _each_part(len(given), threads, measure)
-    return vectors, half_norm
-
-
-def _each_part(rows: int, threads: int, work: Callable[[slice], None]) -> None:
-    parts = [slice(start, start + _PART_ROWS) for start in range(0, rows, _PART_ROWS)]
-    with ThreadPoolExecutor(threads) as pool:
-        # The list takes the results, and with them what was raised.
-        list(pool.map(work, parts))

@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 from opiscal.data.embedding_set import EmbeddingSet
 from opiscal.data.sides import Sides
 from opiscal.pairs.blas import one_blas_thread
+from opiscal.pairs.centred_vectors import pairs_at_once, taken_norms, taken_rows
+from opiscal.pairs.class_orders import ClassOrders, class_orders
 from opiscal.pairs.kernel.keys import NEAR, half_squared_pairs
 from opiscal.pairs.kernel.ordering import sorted_values
 from opiscal.pairs.sample import PairSample, sample_pairs
@@ -15,7 +17,7 @@ from opiscal.pairs.sorted_rows import ClassOrder, SortedRows, sort_rows
 
 # As many negatives as the sample of one set has.
 _SAMPLED_NEGATIVES, _SAMPLED_ROWS, _SAMPLED_POSITIVES = 662_976, 814, 32_768
-_PAIRS_AT_ONCE = 4096
+_PAIRS_AT_ONCE, _ROWS_AT_ONCE = 4096, 8192
 
 Places = NDArray[np.int64]
 
@@ -62,7 +64,13 @@ class TwoSets:
             self.queries.rows == self.gallery.rows
             and np.array_equal(self.same_item, np.stack([every, every], axis=1))
             and np.array_equal(self.queries.classes.class_id, self.gallery.classes.class_id)
-            and np.array_equal(np.asarray(self.queries.vectors), np.asarray(self.gallery.vectors))
+            and all(
+                np.array_equal(self.queries.vectors[part], self.gallery.vectors[part])
+                for part in (
+                    slice(start, start + _ROWS_AT_ONCE)
+                    for start in range(0, self.queries.rows, _ROWS_AT_ONCE)
+                )
+            )
         )
 
     @property
@@ -90,6 +98,23 @@ class TwoSets:
         number[-1] = most + scored.size
         return number[ids[0]], number[ids[1]]
 
+    @property
+    def places_there(self) -> tuple[tuple[Places, Places], tuple[Places, Places]]:
+        """For each row of both sides where on the other side its class begins, and where it ends.
+
+        Index 0 is for the queries, 1 for the gallery.
+        """
+        number = self.numbers
+        begins = (
+            np.searchsorted(number[1], number[0], side="left"),
+            np.searchsorted(number[0], number[1], side="left"),
+        )
+        ends = (
+            np.searchsorted(number[1], number[0], side="right"),
+            np.searchsorted(number[0], number[1], side="right"),
+        )
+        return begins, ends
+
     def subset(self, queries: NDArray[np.bool_], gallery: NDArray[np.bool_]) -> "TwoSets":
         """The rows at the chosen sorted places, in an order of their own, not scaled anew."""
         kept = np.flatnonzero(queries), np.flatnonzero(gallery)
@@ -104,8 +129,8 @@ class TwoSets:
         sides = [
             replace(
                 side,
-                vectors=side.vectors[at[order.place]],
-                half_norm=side.half_norm[at[order.place]],
+                vectors=taken_rows(side.vectors, at[order.place]),
+                half_norm=taken_norms(side.half_norm, at[order.place]),
                 classes=order,
                 read_order=side.read_order[at[order.place]],
             )
@@ -121,55 +146,49 @@ class TwoSets:
 
 
 @dataclass(frozen=True, slots=True)
-class ClassOrders:
-    """The orders of both sides, and the pairs of one item by sorted places."""
+class SideOrders:
+    """In which order the rows of a set are those of two sides.
 
-    queries: ClassOrder
-    gallery: ClassOrder
-    same_item: Places
-
-
-def class_orders(
-    class_of_query: NDArray[np.integer], class_of_item: NDArray[np.integer], same_item: Places
-) -> ClassOrders:
-    """Order both sides by class: scored classes, then the others, then distractors (-1).
-
-    `same_item` names pairs that are none, by places among the queries and the gallery rows; it
-    comes back by sorted places, in their order. Within a class rows keep their order.
+    Attributes
+    ----------
+    orders : ClassOrders
+    place : int64 array of shape (rows,)
+        The rows of the set: those of the queries in their order, then those of the gallery.
     """
-    ids = [part.astype(np.int64) for part in (class_of_query, class_of_item)]
-    classes = int(max(part.max(initial=-1) for part in ids)) + 1
-    sizes = [np.bincount(part[part >= 0], minlength=classes) for part in ids]
-    query, item = same_item.T
-    of_class = ids[0][query][(ids[0][query] == ids[1][item]) & (ids[0][query] >= 0)]
-    positives = sizes[0] * sizes[1] - np.bincount(of_class, minlength=classes)
-    scored = np.flatnonzero(positives > 0)
-    orders = [_side_order(part, size, scored) for part, size in zip(ids, sizes, strict=True)]
-    sorted_place = [np.argsort(order.place) for order in orders]
-    placed = np.stack([sorted_place[0][query], sorted_place[1][item]], axis=1)
-    placed = placed[np.lexsort((placed[:, 1], placed[:, 0]))]
-    return ClassOrders(orders[0], orders[1], placed.astype(np.int64))
+
+    orders: ClassOrders
+    place: Places
+
+    @property
+    def stretches(self) -> tuple[slice, slice]:
+        """Where in `place` the queries are, and where the gallery rows."""
+        queries = self.orders.queries.place.size
+        return slice(0, queries), slice(queries, self.place.size)
+
+    def parted(self, rows: SortedRows) -> TwoSets:
+        """Both sides of rows that stand in the order of `place`."""
+        orders = self.orders.queries, self.orders.gallery
+        queries, gallery = (
+            replace(
+                rows,
+                vectors=rows.vectors[part],
+                half_norm=rows.half_norm[part],
+                classes=order,
+                read_order=self.place[part],
+            )
+            for part, order in zip(self.stretches, orders, strict=True)
+        )
+        return TwoSets(queries, gallery, self.orders.same_item)
 
 
-def _side_order(ids: Places, sizes: NDArray[np.int64], scored: Places) -> ClassOrder:
-    kind = np.where(ids < 0, 2, np.where(np.isin(ids, scored), 0, 1))
-    place = np.lexsort((ids, kind)).astype(np.int64)
-    class_id = ids[place]
-    labelled = int(np.count_nonzero(ids >= 0))
-    begins = np.flatnonzero(np.diff(class_id[:labelled], prepend=-1))
-    lengths = np.diff(np.append(begins, labelled))
-    start, stop = np.zeros(ids.size, np.int64), np.zeros(ids.size, np.int64)
-    start[:labelled] = np.repeat(begins, lengths)
-    stop[:labelled] = np.repeat(begins + lengths, lengths)
-    return ClassOrder(
-        place=place,
-        start=start,
-        stop=stop,
-        class_id=class_id,
-        scored=scored.astype(np.int64),
-        class_rows=sizes[scored].astype(np.int64),
-        labelled=labelled,
+def side_orders(embeddings: EmbeddingSet, sides: Sides) -> SideOrders:
+    """The order of both sides of a set."""
+    at = np.flatnonzero(~sides.is_gallery), np.flatnonzero(sides.is_gallery)
+    orders = class_orders(
+        embeddings.class_of_row[at[0]], embeddings.class_of_row[at[1]], sides.same_item()
     )
+    place = np.concatenate([at[0][orders.queries.place], at[1][orders.gallery.place]])
+    return SideOrders(orders, place)
 
 
 def sort_two_sets(embeddings: EmbeddingSet, sides: Sides, threads: int | None = None) -> TwoSets:
@@ -177,30 +196,12 @@ def sort_two_sets(embeddings: EmbeddingSet, sides: Sides, threads: int | None = 
 
     The row that is subtracted is in the middle of the queries.
     """
-    at = np.flatnonzero(~sides.is_gallery), np.flatnonzero(sides.is_gallery)
-    orders = class_orders(
-        embeddings.class_of_row[at[0]], embeddings.class_of_row[at[1]], sides.same_item()
-    )
+    order = side_orders(embeddings, sides)
     # One after the other in one array: each side is a stretch of it, and nothing is copied.
-    place = np.concatenate([at[0][orders.queries.place], at[1][orders.gallery.place]])
     nothing = np.empty(0, np.int64)
-    both = ClassOrder(place, nothing, nothing, nothing, nothing, nothing, 0)
-    rows = sort_rows(embeddings, threads, classes=both, typical=at[0])
-    queries = orders.queries.place.size
-    sorted_sides = [
-        replace(
-            rows,
-            vectors=rows.vectors[part],
-            half_norm=rows.half_norm[part],
-            classes=order,
-            read_order=place[part],
-        )
-        for part, order in (
-            (slice(0, queries), orders.queries),
-            (slice(queries, None), orders.gallery),
-        )
-    ]
-    return TwoSets(sorted_sides[0], sorted_sides[1], orders.same_item)
+    both = ClassOrder(order.place, nothing, nothing, nothing, nothing, nothing, 0)
+    typical = np.flatnonzero(~sides.is_gallery)
+    return order.parted(sort_rows(embeddings, threads, classes=both, typical=typical))
 
 
 def sample_between(two: TwoSets, seed: int) -> PairSample:
@@ -284,9 +285,11 @@ def _some_positives(two: TwoSets, rng: np.random.Generator) -> NDArray[np.float3
 def _half_squared(two: TwoSets, query: Places, item: Places) -> NDArray[np.float32]:
     """Half squared distances of some pairs."""
     out = np.empty(query.size, np.float32)
-    for start in range(0, query.size, _PAIRS_AT_ONCE):
-        part = slice(start, start + _PAIRS_AT_ONCE)
-        beside = np.concatenate([two.queries.vectors[query[part]], two.gallery.vectors[item[part]]])
-        at = np.arange(len(beside) // 2)
-        out[part] = half_squared_pairs(beside, at, at + at.size)
+    step = pairs_at_once(two.queries.vectors, _PAIRS_AT_ONCE)
+    for start in range(0, query.size, step):
+        part = slice(start, start + step)
+        queries, here = np.unique(query[part], return_inverse=True)
+        items, there = np.unique(item[part], return_inverse=True)
+        beside = np.concatenate([two.queries.vectors[queries], two.gallery.vectors[items]])
+        out[part] = half_squared_pairs(beside, here, there + queries.size)
     return out

@@ -67,6 +67,35 @@ def identity_of(embeddings: EmbeddingSet) -> list[list[Any]]:
     return [[digest.hexdigest(), embeddings.rows]]
 
 
+def evaluation_identity(
+    embeddings: EmbeddingSet,
+    inputs: list[list[Any]],
+    config: EvaluateConfig,
+    columns: ColumnNames | None = None,
+    sides: Sides | None = None,
+) -> dict[str, Any]:
+    """What every number of an evaluation follows from; `inputs` is what `identity_of` gives."""
+    identity: dict[str, Any] = {"inputs": inputs, "settings": config.to_dict()}
+    if embeddings.sample is not None:
+        # Where memory decided, the settings do not say how many rows.
+        identity["sample_rows"] = embeddings.sample.rows
+    if columns is not None:
+        identity["columns"] = _column_names(columns)
+    if sides is not None:
+        identity["sides"] = sides.digest()
+    return identity
+
+
+def _column_names(columns: ColumnNames) -> dict[str, str | None]:
+    names = {
+        "embedding": columns.embedding,
+        "label": columns.label,
+        "id": columns.id,
+        "group": columns.group,
+    }
+    return names if columns.split is None else names | {"split": columns.split}
+
+
 def provenance_of(
     embeddings: EmbeddingSet,
     inputs: list[list[Any]],
@@ -77,23 +106,7 @@ def provenance_of(
     sides: Sides | None = None,
 ) -> Provenance:
     """Where numbers come from; `inputs` is what `identity_of` gives, and in the fingerprint."""
-    identity: dict[str, Any] = {"inputs": inputs, "settings": config.to_dict()}
-    if embeddings.sample is not None:
-        # Where memory decided, the settings do not say how many rows.
-        identity["sample_rows"] = embeddings.sample.rows
-    names: dict[str, str | None] = {}
-    if columns is not None:
-        names = {
-            "embedding": columns.embedding,
-            "label": columns.label,
-            "id": columns.id,
-            "group": columns.group,
-        }
-        if columns.split is not None:
-            names["split"] = columns.split
-        identity["columns"] = names
-    if sides is not None:
-        identity["sides"] = sides.digest()
+    identity = evaluation_identity(embeddings, inputs, config, columns, sides)
     text = json.dumps(identity, sort_keys=True, ensure_ascii=True)
     return Provenance(
         opiscal_version=__version__,
@@ -101,7 +114,7 @@ def provenance_of(
         seed=config.seed,
         threads=config.threads or available_threads(),
         inputs=embeddings.inputs,
-        columns=names,
+        columns={} if columns is None else _column_names(columns),
         fingerprint=hashlib.sha256(text.encode()).hexdigest(),
         versions={"python": platform.python_version()} | _versions(),
         elapsed_s=clock.elapsed,

@@ -1,0 +1,1 @@
+"""Who reads the rows and counts their pairs: this process, or workers of a cluster."""

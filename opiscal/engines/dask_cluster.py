@@ -1,0 +1,312 @@
+"""Cluster: workers that a Dask scheduler knows; the one door to dask."""
+
+import atexit
+import logging
+import os
+import signal
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from multiprocessing import resource_tracker
+from typing import Any
+
+from opiscal.errors import InputError, OpiscalError, UsageError
+from opiscal.version import __version__
+
+_INSTALL = "pip install 'opiscal[distributed]'"
+# Nothing listens beyond this machine, and no worker writes rows or pickles to a disk.
+_LOOPBACK = "127.0.0.1"
+_SETTINGS = {
+    "distributed.worker.memory.target": False,
+    "distributed.worker.memory.spill": False,
+    "distributed.worker.memory.pause": 0.9,
+    "distributed.worker.memory.terminate": 0.97,
+    "distributed.admin.tick.limit": "30s",
+    # A worker that answers no more for so long is given up, and its tasks are counted elsewhere.
+    "distributed.scheduler.worker-ttl": "60s",
+    "distributed.scheduler.allowed-failures": 3,
+    # Products are shared out by tasks, not by threads of a BLAS.
+    "distributed.nanny.pre-spawn-environ.OMP_NUM_THREADS": 1,
+}
+_SECONDS_TO_ANSWER = "10s"
+
+Future = Any
+"""What a worker will have counted; it is given to other tasks, or gathered."""
+
+
+def memory_bytes(text: str) -> int:
+    """Read a size such as ``4GB`` or ``500MiB``.
+
+    Raises
+    ------
+    UsageError
+    """
+    dask = _dask()
+    try:
+        size = int(dask.utils.parse_bytes(text))
+    except (ValueError, TypeError):
+        size = 0
+    if size <= 0:
+        raise UsageError(f"worker-memory {text!r}: must be a size, such as 4GB or 500MiB")
+    return size
+
+
+class Cluster:
+    """A client of a scheduler, and the workers that were started for it.
+
+    Parameters
+    ----------
+    scheduler : str, optional
+        Address of one that runs. Without it workers of one thread are started on this machine,
+        which listen on the loopback address alone, and end with `close`.
+    workers : int, optional
+        How many are started; default: one for each core that the process may use.
+    memory : int, optional
+        Bytes of each worker that is started; default: an even share of the machine's.
+
+    Raises
+    ------
+    UsageError
+        Where dask is not installed, or no scheduler answers.
+    InputError
+        Where workers have another version of opiscal, or there is none.
+    """
+
+    def __init__(
+        self, scheduler: str | None = None, workers: int | None = None, memory: int | None = None
+    ) -> None:
+        """Connect, or start workers."""
+        dask = _dask()
+        import distributed
+
+        self._distributed, self._local = distributed, None
+        dask.config.set(_SETTINGS)
+        logging.getLogger("distributed").setLevel(logging.CRITICAL)
+        # It would close clusters once more at the end, and print where one was interrupted early.
+        with suppress(AttributeError):
+            atexit.unregister(distributed.deploy.spec.close_clusters)
+        if scheduler is None:
+            cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
+            with _deaf_to_interrupts():
+                self._local = distributed.LocalCluster(
+                    n_workers=workers or cores,
+                    threads_per_worker=1,
+                    host=_LOOPBACK,
+                    dashboard_address=f"{_LOOPBACK}:0",
+                    worker_dashboard_address=f"{_LOOPBACK}:0",
+                    memory_limit=memory or "auto",
+                    silence_logs=logging.CRITICAL,
+                )
+        try:
+            self._client = distributed.Client(
+                self._local or scheduler, timeout=_SECONDS_TO_ANSWER, set_as_default=False
+            )
+        except (OSError, ValueError, TimeoutError) as error:
+            raise UsageError(
+                f"no Dask scheduler answers at {scheduler!r}; start one with 'dask scheduler', or "
+                "leave --scheduler out to start workers on this machine"
+            ) from error
+        try:
+            self._check()
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def workers(self) -> int:
+        """How many there are at present."""
+        return len(self._workers())
+
+    @property
+    def threads(self) -> int:
+        """Threads of all workers: how many tasks are counted at the same time."""
+        return sum(worker["nthreads"] for worker in self._workers().values())
+
+    @property
+    def threads_of_worker(self) -> int:
+        """The most that one of them has."""
+        return max(int(worker["nthreads"]) for worker in self._workers().values())
+
+    @property
+    def memory(self) -> int:
+        """Bytes that the smallest worker may use; 0 where nothing limits it."""
+        limits = [int(worker["memory_limit"] or 0) for worker in self._workers().values()]
+        return min(limits)
+
+    @property
+    def dashboard(self) -> str:
+        """The address of the page that shows what is going on; empty where there is none."""
+        try:
+            import bokeh  # noqa: F401
+        except ImportError:
+            return ""
+        return str(self._client.dashboard_link or "")
+
+    def submit(self, work: Callable[..., Any], *given: Any, name: str, priority: int = 0) -> Future:
+        """Have a worker do something, once; `given` may be futures.
+
+        Parameters
+        ----------
+        work : callable
+        *given
+        name : str
+            For the dashboard; nothing of the data may be in it.
+        priority : int
+            Higher ones are done first.
+        """
+        key = f"{name}-{os.urandom(8).hex()}"
+        return self._client.submit(work, *given, key=key, priority=priority, pure=False)
+
+    def on_every_worker(self, work: Callable[..., Any], *given: Any, name: str) -> list[Future]:
+        """Have every worker do something; one that is lost leaves its share undone."""
+        return [
+            self._client.submit(
+                work,
+                *given,
+                key=f"{name}-{os.urandom(8).hex()}",
+                workers=[address],
+                allow_other_workers=True,
+                pure=False,
+            )
+            for address in self._workers()
+        ]
+
+    def everywhere(self, value: Any) -> Future:
+        """Send something to the workers once, to be given to their tasks."""
+        # A list would be sent item by item.
+        return self._client.scatter([value], direct=False, broadcast=True, hash=False)[0]
+
+    def gather(self, futures: Sequence[Future]) -> list[Any]:
+        """What some futures come to.
+
+        Raises
+        ------
+        OpiscalError
+            What a task has raised; or that workers were lost again and again.
+        """
+        with self._failures_told():
+            return list(self._client.gather(list(futures), direct=False))
+
+    def as_done(self, futures: Iterable[Future]) -> Iterator[tuple[Future, Any]]:
+        """Futures with what they come to, each as soon as it is known; errors as in `gather`."""
+        with self._failures_told():
+            yield from self._distributed.as_completed(
+                futures, loop=self._client.loop, with_results=True
+            )
+
+    def bytes_between_workers(self) -> int:
+        """What workers have sent each other so far."""
+        found = self._client.run(_bytes_sent)
+        return int(sum(found.values()))
+
+    def run_everywhere(self, work: Callable[[], Any]) -> list[Any]:
+        """What every worker answers, at once."""
+        return list(self._client.run(work).values())
+
+    def close(self) -> None:
+        """Let go of the scheduler, and end the workers that were started."""
+        with suppress(Exception):
+            self._client.close()
+        if self._local is not None:
+            with suppress(Exception):
+                self._local.close()
+
+    def _workers(self) -> dict[str, Any]:
+        return dict(self._client.scheduler_info(n_workers=-1)["workers"])
+
+    def _check(self) -> None:
+        with suppress(TimeoutError, self._distributed.TimeoutError):
+            self._client.wait_for_workers(1, timeout=_SECONDS_TO_ANSWER)
+        if not self._workers():
+            raise InputError(
+                "the Dask scheduler has no workers; start some with 'dask worker ADDRESS'"
+            )
+        try:
+            versions = set(self._client.run(_version).values())
+        except Exception as error:
+            raise InputError(
+                f"the workers of the scheduler cannot import opiscal ({type(error).__name__}); "
+                f"install the same version on all of them: {_INSTALL}"
+            ) from error
+        if versions != {__version__}:
+            others = ", ".join(sorted(versions - {__version__}))
+            raise InputError(
+                f"workers have opiscal {others} and this is {__version__}; counts of two versions "
+                "do not add: install the same on all of them"
+            )
+
+    def _failures_told(self) -> "_Told":
+        return _Told(self._distributed)
+
+
+@contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """Threads and processes that are started within it are not told of an interrupt.
+
+    It is for this process, which ends its workers; they would each print a traceback.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    # Its start would end the blocking.
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+class _Told:
+    """Turns what dask raises into one line."""
+
+    def __init__(self, distributed: Any) -> None:
+        self._distributed = distributed
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        if isinstance(error, KeyboardInterrupt):
+            # What was awaited ends with it, and asyncio would print each of them.
+            logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+        if not isinstance(error, Exception) or isinstance(error, OpiscalError):
+            return
+        distributed = self._distributed
+        if isinstance(error, distributed.KilledWorker):
+            raise InputError(
+                "workers were lost four times over the same rows, most likely for want of memory; "
+                "give them more (--worker-memory), start fewer (--workers), or hold rows in half "
+                "of it (--half)"
+            ) from error
+        if isinstance(error, MemoryError):
+            raise InputError(
+                "a worker has too little memory for its rows; give it more (--worker-memory), or "
+                "start fewer (--workers)"
+            ) from error
+        names = {type(error).__name__, *(base.__name__ for base in type(error).__mro__)}
+        if names & {"CommClosedError", "CancelledError", "FutureCancelledError"}:
+            raise InputError(
+                "the Dask scheduler was lost; start it again, and give the same command with "
+                "--checkpoint to go on where it was"
+            ) from error
+
+
+def _version() -> str:
+    return __version__
+
+
+def _bytes_sent(dask_worker: Any) -> int:
+    return int(getattr(dask_worker, "transfer_outgoing_bytes_total", 0))
+
+
+def _dask() -> Any:
+    try:
+        import dask
+        import dask.utils
+        import distributed  # noqa: F401
+    except ImportError as error:
+        raise UsageError(
+            f"engine dask: {error.name or 'dask'} is not installed; {_INSTALL}, or do without "
+            "--engine"
+        ) from error
+    return dask

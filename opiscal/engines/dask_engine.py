@@ -1,0 +1,367 @@
+"""DaskEngine: workers of a cluster read and count; the numbers are those of one machine."""
+
+import itertools
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from opiscal.data.embedding_set import ColumnNames, EmbeddingSet, RowPolicy
+from opiscal.data.files import sha256
+from opiscal.data.row_scan import ScannedRows, collect_rows, scan_part
+from opiscal.data.scan_plan import ScanPlan, scan_parts
+from opiscal.data.side_files import collect_sides
+from opiscal.data.sides import JoinedSides, Sides
+from opiscal.engines.checkpoint import Checkpoint
+from opiscal.engines.dask_cluster import Cluster, Future
+from opiscal.engines.engine import CountRequest, Stage
+from opiscal.engines.worker_memory import check_room_for_index, room_for_rows
+from opiscal.engines.worker_rows import (
+    WorkerJob,
+    WorkerSet,
+    centre_on_worker,
+    columns_of,
+    count_columns_on_worker,
+    count_on_worker,
+    kept_bytes,
+    lattice_on_worker,
+    nearest_of,
+    nearest_on_worker,
+    norms_on_worker,
+    reach_on_worker,
+    read_on_worker,
+    row_head_of,
+    start_sample_on_worker,
+    sum_on_worker,
+    without_rows,
+)
+from opiscal.pairs.absent_rows import absent_rows, absent_sides
+from opiscal.pairs.centring import largest_of, scale_of
+from opiscal.pairs.counting import CountedSet, finish_sample
+from opiscal.pairs.edge_targets import AskedRange
+from opiscal.pairs.jobs import Job, Whole
+from opiscal.pairs.lattice import Lattice
+from opiscal.pairs.row_cache import RowMove
+from opiscal.pairs.sampled_columns import ColumnGroups
+from opiscal.pairs.sorted_rows import SortedRows, class_order
+from opiscal.pairs.tasks.column_tasks import added_columns, plan_column_tasks
+from opiscal.pairs.tasks.counting import SharedOut, dimensions_of, task_counting
+from opiscal.pairs.tasks.pieces import Piece
+from opiscal.pairs.tasks.task import Task
+from opiscal.pairs.two_sets import TwoSets
+
+# Parts that are added up at a time; a tree of them ends in the counts of a job.
+_FAN_IN = 8
+# Stretches of rows a worker, where all rows are looked at once.
+_STRETCHES = 4
+
+
+class DaskEngine:
+    """Reads and counts by the workers of a cluster; no row passes through this process.
+
+    Parameters
+    ----------
+    cluster : Cluster
+    memory : int
+        Bytes that a worker may use.
+    checkpoint : Checkpoint, optional
+        Where workers keep what they have counted; a folder that all of them reach.
+    """
+
+    def __init__(self, cluster: Cluster, memory: int, checkpoint: Checkpoint | None = None) -> None:
+        """Keep the settings."""
+        self._cluster, self._memory, self._checkpoint = cluster, memory, checkpoint
+        self._plan: ScanPlan | None = None
+        self._set: WorkerSet | None = None
+        self._sent: Future = None
+
+    def read(self, paths: Sequence[str], columns: ColumnNames, policy: RowPolicy) -> EmbeddingSet:
+        """What is known of the rows without their vectors, part by part."""
+        plan = scan_parts(paths, columns, policy)
+        return collect_rows(plan, *self._scan(plan))
+
+    def read_sides(
+        self,
+        paths: Sequence[str],
+        gallery: Sequence[str],
+        columns: ColumnNames,
+        policy: RowPolicy,
+    ) -> JoinedSides:
+        """The same of queries and of a gallery."""
+        plan = scan_parts(paths, columns, policy, gallery)
+        return collect_sides(plan, *self._scan(plan))
+
+    def sort(self, embeddings: EmbeddingSet, *, use_up: bool) -> SortedRows:
+        """The order of the rows; workers are told of it."""
+        self._send(embeddings, None)
+        return absent_rows(
+            class_order(embeddings.class_of_row), embeddings.dimensions, embeddings.metric
+        )
+
+    def sort_sides(self, both: JoinedSides) -> TwoSets:
+        """The order of both sides; workers are told of it."""
+        self._send(both.embeddings, both.sides)
+        return absent_sides(both.embeddings, both.sides)
+
+    def lattice(self, whole: Whole, seed: int, asked: AskedRange | None) -> Lattice:
+        """The edges, placed by one worker."""
+        assert self._set is not None
+        if self._set.all_fit:
+            # All read at the same time: none will wait for its rows when it counts.
+            self._reading = self._cluster.on_every_worker(
+                read_on_worker, self._sent, name="read-rows"
+            )
+        placed = self._cluster.submit(
+            lattice_on_worker, self._sent, seed, asked, name="place-edges", priority=10
+        )
+        found: Lattice = self._cluster.gather([placed])[0]
+        return found
+
+    def count(self, request: CountRequest, jobs: Sequence[Job], stage: Stage) -> list[CountedSet]:
+        """Tasks of one job after the other; their counts are added up in a tree, by workers."""
+        assert self._set is not None
+        how = SharedOut(most_rows=self._set.stretch_rows)
+        if self._checkpoint is not None:
+            how = self._checkpoint.begin(request.identity, request.lattice, how)
+        return [self._count(request, job, stage, how) for job in jobs]
+
+    def nearest_class(self, rows: SortedRows, classes: NDArray[np.integer]) -> NDArray[np.int64]:
+        """Found by one worker."""
+        future = self._cluster.submit(
+            nearest_on_worker, self._sent, classes, name="nearest-classes"
+        )
+        found: NDArray[np.int64] = self._cluster.gather([future])[0]
+        return found
+
+    def threads(self) -> int:
+        """Threads of all workers."""
+        return self._cluster.threads
+
+    def _scan(self, plan: ScanPlan) -> tuple[list[ScannedRows], list[str]]:
+        self._plan = plan
+        hashes = [self._cluster.submit(sha256, file.path, name="hash-file") for file in plan.files]
+        parts = [self._cluster.submit(scan_part, part, name="scan-rows") for part in plan.parts]
+        found = self._cluster.gather([*parts, *hashes])
+        return found[: len(parts)], found[len(parts) :]
+
+    def _send(self, embeddings: EmbeddingSet, sides: Sides | None) -> None:
+        """Tell workers of a set: where its rows are, in which order, and how they are moved."""
+        assert self._plan is not None
+        reader = self._plan.reader(embeddings.dimensions)
+        rows = embeddings.rows
+        room = room_for_rows(
+            self._memory, rows, reader.row_bytes, threads=self._cluster.threads_of_worker
+        )
+        of = WorkerSet.of(os.urandom(8).hex(), embeddings, sides, reader, room)
+        if not of.all_fit:
+            of = self._with_move(of)
+        self._set, self._sent = of, self._cluster.everywhere(of)
+
+    def _with_move(self, of: WorkerSet) -> WorkerSet:
+        """How rows are moved, found by all workers together: none reads all rows for it."""
+        cluster, metric = self._cluster, of.embeddings.metric
+        sent = cluster.everywhere(of)
+        (centre,) = cluster.gather([cluster.submit(centre_on_worker, sent, name="find-centre")])
+        cuts = np.linspace(0, of.embeddings.rows, _STRETCHES * cluster.workers + 1).astype(int)
+        stretches = list(itertools.pairwise(cuts.tolist()))
+        reach = 0.0
+        if metric == "l2":
+            reach = max(
+                cluster.gather(
+                    [
+                        cluster.submit(reach_on_worker, sent, centre, *stretch, name="find-scale")
+                        for stretch in stretches
+                    ]
+                )
+            )
+        move = RowMove(centre, scale_of(reach, metric))
+        lengths = cluster.gather(
+            [
+                cluster.submit(norms_on_worker, sent, move, *stretch, name="find-lengths")
+                for stretch in stretches
+            ]
+        )
+        half_norm = np.concatenate(lengths)
+        largest = largest_of(float(half_norm.max()), metric)
+        return replace(of, move=move, half_norm=half_norm, largest=largest)
+
+    def _count(self, request: CountRequest, job: Job, stage: Stage, how: SharedOut) -> CountedSet:
+        rows, advance = job.rows(request.whole), stage(job.title, job.pairs)
+        worker_job = self._cluster.everywhere(self._worker_job(request, job))
+        if job.plan.mode == "sampled":
+            assert isinstance(rows, SortedRows)
+            return self._count_sample(request, job, rows, worker_job, advance)
+        tasks = how.tasks(rows, request.whole)
+        counting = task_counting(rows, request.lattice, job.ranks)
+        done: dict[int, list[Piece]] = {}
+        if self._checkpoint is not None:
+            self._checkpoint.make_room(counting.bytes_when_finished)
+            done = self._known(job, counting.add)
+        futures = self._submit(tasks, done, worker_job, counting.needs_nearest)
+        total = self._sum([futures[task.number] for task in tasks if task.number in futures])
+        self._watch(job, tasks, futures, advance)
+        if total is not None:
+            counting.add(self._cluster.gather([total])[0])
+        return counting.finished(request.labels, request.metric)
+
+    def _count_sample(
+        self,
+        request: CountRequest,
+        job: Job,
+        rows: SortedRows,
+        worker_job: Future,
+        advance: Callable[[int], None] | None,
+    ) -> CountedSet:
+        """One worker finds the near pairs; all count rows against columns."""
+        cluster, lattice = self._cluster, request.lattice
+        assert self._set is not None
+        check_room_for_index(self._memory, rows.rows, self._set.reader.row_bytes, self._set.all_fit)
+        started = cluster.submit(
+            start_sample_on_worker,
+            self._sent,
+            worker_job,
+            job.plan,
+            request.seed,
+            name="find-near-pairs",
+        )
+        columns = cluster.submit(columns_of, started, name="draw-columns", priority=6)
+        known = ColumnGroups.draw(rows.rows, job.plan.columns, request.seed)
+        tasks = plan_column_tasks(rows.classes, dimensions_of(request.whole), known)
+        counts = {}
+        for task in tasks:
+            (part,) = task.stretches
+            head = cluster.submit(
+                row_head_of, started, part.start, part.stop, name="head-of-rows", priority=6
+            )
+            counts[
+                cluster.submit(
+                    count_columns_on_worker,
+                    self._sent,
+                    worker_job,
+                    columns,
+                    task,
+                    head,
+                    name="count-columns",
+                )
+            ] = task
+        total = self._sum(list(counts))
+        rest = cluster.submit(without_rows, started, name="rest-of-sample", priority=6)
+        done = {
+            cluster.submit(kept_bytes, future, name="size-of-counts", priority=4): task
+            for future, task in counts.items()
+        }
+        for future, _ in cluster.as_done(list(done)):
+            if advance is not None:
+                advance(done[future].pairs)
+        found, *pieces = cluster.gather([rest, *([total] if total is not None else [])])
+        sums = added_columns(rows, lattice, known, pieces[0] if pieces else [])
+        return finish_sample(rows, lattice, found, sums, request.labels, request.metric)
+
+    def _worker_job(self, request: CountRequest, job: Job) -> WorkerJob:
+        chosen = None if job.chosen is None else tuple(np.packbits(c) for c in job.chosen())
+        return WorkerJob(job.name, chosen, request.lattice, job.ranks, self._checkpoint)
+
+    def _known(self, job: Job, add: Callable[[Sequence[Piece]], None]) -> dict[int, list[Piece]]:
+        """Add what the checkpoint has; by task, the nearest positives in it."""
+        assert self._checkpoint is not None
+        known: dict[int, list[Piece]] = {}
+        for part in self._checkpoint.counted(job.name):
+            add(part.pieces)
+            nearest = nearest_of(part.pieces)
+            known |= dict.fromkeys(part.numbers, nearest)
+        return known
+
+    def _submit(
+        self,
+        tasks: Sequence[Task],
+        done: dict[int, list[Piece]],
+        worker_job: Future,
+        needs_nearest: bool,
+    ) -> dict[int, Future]:
+        """Have the tasks counted that are not done; by number, what each will have counted."""
+        cluster, futures = self._cluster, dict[int, Future]()
+        nearest: dict[int, Future] = {}
+        sent: dict[int, Future] = {}
+        positive = [task for task in tasks if task.kind == "positive"]
+        for task in in_turn(tasks, self._set is not None and self._set.all_fit):
+            if task.number in done:
+                if task.kind == "positive" and needs_nearest:
+                    pieces = done[task.number]
+                    if id(pieces) not in sent:
+                        sent[id(pieces)] = cluster.everywhere(pieces)
+                    nearest[task.number] = sent[id(pieces)]
+                continue
+            needed = []
+            if needs_nearest:
+                # Pieces of several tasks may have come in one file.
+                by_key = {nearest[t.number].key: nearest[t.number] for t in task.needs(positive)}
+                needed = list(by_key.values())
+            first = task.kind == "positive"
+            future = cluster.submit(
+                count_on_worker,
+                self._sent,
+                worker_job,
+                task,
+                *needed,
+                name=f"count-{task.kind}",
+                priority=2 if first else 0,
+            )
+            futures[task.number] = future
+            if first and needs_nearest:
+                nearest[task.number] = cluster.submit(
+                    nearest_of, future, name="nearest-positives", priority=3
+                )
+        return futures
+
+    def _sum(self, futures: list[Future]) -> Future | None:
+        """A tree of sums."""
+        level = futures
+        while len(level) > 1:
+            level = [
+                self._cluster.submit(
+                    sum_on_worker, *level[k : k + _FAN_IN], name="add-counts", priority=5
+                )
+                for k in range(0, len(level), _FAN_IN)
+            ]
+        return level[0] if level else None
+
+    def _watch(
+        self,
+        job: Job,
+        tasks: Sequence[Task],
+        futures: dict[int, Future],
+        advance: Callable[[int], None] | None,
+    ) -> None:
+        """Wait until every task is counted; tell of it, and keep the checkpoint small."""
+        by_number = {task.number: task for task in tasks}
+        if advance is not None:
+            advance(sum(task.pairs for task in tasks if task.number not in futures))
+        kept = {
+            self._cluster.submit(kept_bytes, future, name="size-of-counts", priority=4): number
+            for number, future in futures.items()
+        }
+        for future, size in self._cluster.as_done(list(kept)):
+            number = kept[future]
+            if self._checkpoint is not None:
+                self._checkpoint.noted(job.name, number, size)
+            if advance is not None:
+                advance(by_number[number].pairs)
+
+
+def in_turn(tasks: Sequence[Task], all_fit: bool) -> list[Task]:
+    """The order in which tasks are handed out: positive ones first.
+
+    Where workers keep all rows, the largest come first, so that none is left with one at the end.
+    Else those that share a stretch of rows follow each other, to and fro.
+    """
+    positive = [task for task in tasks if task.kind == "positive"]
+    negative = [task for task in tasks if task.kind != "positive"]
+    if all_fit:
+        return positive + sorted(negative, key=lambda task: -task.pairs)
+    out = []
+    by_row = itertools.groupby(negative, key=lambda task: task.stretches[0])
+    for turn, (_, row) in enumerate(by_row):
+        out += list(row) if turn % 2 == 0 else list(row)[::-1]
+    return positive + out

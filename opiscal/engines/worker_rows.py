@@ -1,0 +1,294 @@
+"""What a worker of a cluster does: it reads the rows that it needs, and counts tasks of them."""
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from opiscal.data.embedding_set import EmbeddingSet
+from opiscal.data.row_reader import RowReader
+from opiscal.data.sides import Sides
+from opiscal.engines.checkpoint import Checkpoint
+from opiscal.pairs.blas import one_blas_thread
+from opiscal.pairs.centring import Centre
+from opiscal.pairs.counting import StartedSample, start_sample
+from opiscal.pairs.edge_targets import AskedRange
+from opiscal.pairs.jobs import Whole
+from opiscal.pairs.lattice import Lattice, fit_lattice
+from opiscal.pairs.nearest_class import nearest_class
+from opiscal.pairs.plan import PairPlan
+from opiscal.pairs.row_cache import RowMove
+from opiscal.pairs.sampled_columns import ColumnGroups, RowHead
+from opiscal.pairs.sorted_rows import SortedRows
+from opiscal.pairs.stored_sets import (
+    find_centre,
+    sort_stored_rows,
+    sort_stored_sides,
+    span_rows,
+    stretch_norms,
+    stretch_reach,
+)
+from opiscal.pairs.tasks.column_tasks import ColumnTasks
+from opiscal.pairs.tasks.counting import TaskCounting, task_counting
+from opiscal.pairs.tasks.pieces import Piece, pack, sum_pieces
+from opiscal.pairs.tasks.task import Task
+from opiscal.pairs.two_sets import TwoSets, sample_between
+
+# The head of an array in a file, and its entry in the list of all.
+_BYTES_A_PIECE = 400
+
+
+@dataclass(frozen=True)
+class WorkerSet:
+    """What a worker must know to read the rows of a set, in the order of all.
+
+    Attributes
+    ----------
+    key : str
+        Another set has another.
+    embeddings : EmbeddingSet
+        Without vectors, labels and lengths.
+    sides : Sides or None
+        Of two sets.
+    reader : RowReader
+    room : int
+        Bytes for rows that are kept.
+    move : RowMove or None
+        None where all rows fit in the room: it is then found when they are read.
+    half_norm : float32 array of shape (rows,), or None
+        In the order of the set.
+    largest : float or None
+        Of `SortedRows.largest`.
+    """
+
+    key: str
+    embeddings: EmbeddingSet
+    sides: Sides | None
+    reader: RowReader
+    room: int
+    move: RowMove | None = None
+    half_norm: NDArray[np.float32] | None = None
+    largest: float | None = None
+
+    @classmethod
+    def of(
+        cls, key: str, embeddings: EmbeddingSet, sides: Sides | None, reader: RowReader, room: int
+    ) -> "WorkerSet":
+        """What of a set workers need."""
+        bare = replace(
+            embeddings.without_vectors(),
+            labels=(),
+            norms=np.empty(0),
+            groups=None,
+            group_of_row=None,
+            inputs=(),
+        )
+        return cls(key, bare, sides, reader, room)
+
+    @property
+    def all_fit(self) -> bool:
+        """Whether a worker keeps all rows once they are read."""
+        return self.embeddings.rows * self.reader.row_bytes <= self.room
+
+    @property
+    def stretch_rows(self) -> int | None:
+        """Rows of which two stretches can be kept; None where all are."""
+        return None if self.all_fit else span_rows(self.reader.row_bytes, self.room)
+
+
+@dataclass(frozen=True)
+class WorkerJob:
+    """What a worker must know to count tasks of a job.
+
+    Attributes
+    ----------
+    name : str
+    chosen : tuple of uint8 arrays, or None
+        The rows of the job, a bit each; None for all.
+    lattice : Lattice
+    ranks : bool
+    checkpoint : Checkpoint or None
+        Where counts are kept.
+    """
+
+    name: str
+    chosen: tuple[NDArray[np.uint8], ...] | None
+    lattice: Lattice
+    ranks: bool
+    checkpoint: Checkpoint | None = None
+
+    def rows(self, whole: Whole) -> Whole:
+        """The rows of the job."""
+        if self.chosen is None:
+            return whole
+        sides = (whole.queries, whole.gallery) if isinstance(whole, TwoSets) else (whole,)
+        return whole.subset(
+            *(
+                np.unpackbits(bits, count=side.rows).astype(np.bool_)
+                for bits, side in zip(self.chosen, sides, strict=True)
+            )
+        )
+
+
+class _Kept:
+    """The set that this process reads at present, and what counts its tasks.
+
+    One at a time: the room for rows is that of one.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._key = ""
+        self._whole: Whole | None = None
+        self._counting: tuple[str, TaskCounting] | None = None
+        self._columns: tuple[str, ColumnTasks] | None = None
+
+    def whole(self, of: WorkerSet) -> Whole:
+        with self._lock:
+            return self._rows(of)
+
+    def counting(self, of: WorkerSet, job: WorkerJob) -> TaskCounting:
+        with self._lock:
+            whole = self._rows(of)
+            if self._counting is None or self._counting[0] != job.name:
+                self._counting = self._columns = None
+                self._counting = job.name, task_counting(job.rows(whole), job.lattice, job.ranks)
+            return self._counting[1]
+
+    def columns(self, of: WorkerSet, job: WorkerJob, columns: ColumnGroups) -> ColumnTasks:
+        with self._lock:
+            rows = job.rows(self._rows(of))
+            assert isinstance(rows, SortedRows)
+            if self._columns is None or self._columns[0] != job.name:
+                self._counting = self._columns = None
+                self._columns = job.name, ColumnTasks(rows, job.lattice, columns)
+            return self._columns[1]
+
+    def _rows(self, of: WorkerSet) -> Whole:
+        if self._whole is None or self._key != of.key:
+            # The rows of the last set make way before those of this one are read.
+            self._whole = self._counting = self._columns = None
+            self._whole, self._key = _sorted(of), of.key
+        return self._whole
+
+
+_KEPT = _Kept()
+
+
+def _sorted(of: WorkerSet) -> Whole:
+    known: dict[str, Any] = {
+        "threads": 1,
+        "move": of.move,
+        "half_norm": of.half_norm,
+        "largest": of.largest,
+    }
+    if of.sides is not None:
+        return sort_stored_sides(of.embeddings, of.sides, of.reader, of.room, **known)
+    return sort_stored_rows(of.embeddings, of.reader, of.room, **known)
+
+
+def centre_on_worker(of: WorkerSet) -> Centre:
+    """The row that is subtracted from all."""
+    return find_centre(of.embeddings, of.reader, of.sides)
+
+
+def reach_on_worker(of: WorkerSet, centre: Centre, start: int, stop: int) -> float:
+    """The largest difference from the centre, of a stretch of rows in the order of the set."""
+    return stretch_reach(of.embeddings, of.reader, centre, start, stop)
+
+
+def norms_on_worker(of: WorkerSet, move: RowMove, start: int, stop: int) -> NDArray[np.float32]:
+    """Half the squared lengths of a stretch of rows in the order of the set."""
+    return stretch_norms(of.embeddings, of.reader, move, start, stop)
+
+
+def read_on_worker(of: WorkerSet) -> int:
+    """Read the rows of a set where all fit; returns the bytes that were read."""
+    with one_blas_thread():
+        _KEPT.whole(of)
+    return of.reader.bytes_read
+
+
+def lattice_on_worker(of: WorkerSet, seed: int, asked: AskedRange | None) -> Lattice:
+    """The edges at which pairs are counted."""
+    whole = _KEPT.whole(of)
+    if isinstance(whole, TwoSets):
+        return fit_lattice(whole.queries, seed, asked, sample_between(whole, seed))
+    return fit_lattice(whole, seed, asked)
+
+
+def nearest_on_worker(of: WorkerSet, classes: NDArray[np.integer]) -> NDArray[np.int64]:
+    """For some classes the other one whose mean row is nearest."""
+    whole = _KEPT.whole(of)
+    assert isinstance(whole, SortedRows)
+    return nearest_class(whole, None, classes)
+
+
+def count_on_worker(
+    of: WorkerSet, job: WorkerJob, task: Task, *nearest: Sequence[Piece]
+) -> list[Piece]:
+    """Count a task, and keep its counts where there is a checkpoint.
+
+    What is there already, as where another worker had counted it and was lost, is taken.
+    """
+    if job.checkpoint is not None:
+        kept = job.checkpoint.kept_task(job.name, task.number)
+        if kept is not None:
+            return kept
+    counting = _KEPT.counting(of, job)
+    with one_blas_thread():
+        pieces = pack(counting.count(task, [piece for part in nearest for piece in part]))
+    if job.checkpoint is not None:
+        job.checkpoint.keep_task(job.name, task.number, pieces)
+    return pieces
+
+
+def nearest_of(pieces: Sequence[Piece]) -> list[Piece]:
+    """Of what a task has counted the nearest positives, which others need."""
+    return [piece for piece in pieces if piece.name == "nearest"]
+
+
+def kept_bytes(pieces: Sequence[Piece]) -> int:
+    """What the counts of a task take in a file, nearly."""
+    return sum(piece.values.nbytes + _BYTES_A_PIECE for piece in pieces)
+
+
+def sum_on_worker(*parts: Sequence[Piece]) -> list[Piece]:
+    """What some tasks have counted together."""
+    return pack(sum_pieces(parts))
+
+
+def start_sample_on_worker(
+    of: WorkerSet, job: WorkerJob, plan: PairPlan, seed: int
+) -> StartedSample:
+    """Find the near pairs of a job, and count them and the positives."""
+    rows = job.rows(_KEPT.whole(of))
+    assert isinstance(rows, SortedRows)
+    return start_sample(rows, job.lattice, plan, seed=seed, threads=1, ranks=job.ranks)
+
+
+def columns_of(started: StartedSample) -> ColumnGroups:
+    """The columns of a sample."""
+    return started.columns
+
+
+def row_head_of(started: StartedSample, start: int, stop: int) -> RowHead:
+    """What must be known of some rows before they are counted against columns."""
+    return started.head.of_rows(start, stop)
+
+
+def without_rows(started: StartedSample) -> StartedSample:
+    """What is known of a sample, but of its single rows."""
+    return replace(started, head=started.head.without_rows())
+
+
+def count_columns_on_worker(
+    of: WorkerSet, job: WorkerJob, columns: ColumnGroups, task: Task, head: RowHead
+) -> list[Piece]:
+    """Count some rows against all columns."""
+    counting = _KEPT.columns(of, job, columns)
+    with one_blas_thread():
+        return pack(counting.count(task, head))

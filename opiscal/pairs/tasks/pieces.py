@@ -1,0 +1,169 @@
+"""Pieces: what a task has counted, cut out of the arrays of a tally, to be added up anywhere."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+NEAREST = np.dtype([("best", np.float64), ("order", np.int64)])
+"""Of a row the half squared distance of its nearest positive, and when that one was read."""
+
+Arrays = Mapping[str, NDArray[Any]]
+"""The arrays of a tally by name. Of those that are not added up the name says what is done."""
+
+# Names end with what they are of: one tally has two sides.
+_NEAREST, _SMALLEST = "nearest", "smallest"
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A box of an array.
+
+    Attributes
+    ----------
+    name : str
+        Of the array. The last part, after a dot, says how two pieces become one: ``nearest`` takes
+        the nearer of two positives, or the one that was read earlier, ``smallest`` the smaller
+        number; all others add.
+    start : tuple of int
+        Where the box begins, by axis.
+    values : array
+        What was counted in it.
+    """
+
+    name: str
+    start: tuple[int, ...]
+    values: NDArray[Any]
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """The same for pieces of the same box."""
+        return self.name, self.start, self.values.shape
+
+    @property
+    def box(self) -> tuple[slice, ...]:
+        """The box as an index."""
+        return tuple(
+            slice(begin, begin + size)
+            for begin, size in zip(self.start, self.values.shape, strict=True)
+        )
+
+    def cut(self, bounds: Sequence[slice]) -> "Piece | None":
+        """What of it lies within some bounds, one for each of the first axes; None if nothing."""
+        start, inner = list(self.start), [slice(None)] * self.values.ndim
+        for axis, bound in enumerate(bounds):
+            begin = max(self.start[axis], bound.start)
+            end = min(self.start[axis] + self.values.shape[axis], bound.stop)
+            if end <= begin:
+                return None
+            start[axis] = begin
+            inner[axis] = slice(begin - self.start[axis], end - self.start[axis])
+        return Piece(self.name, tuple(start), self.values[tuple(inner)])
+
+
+def cut_out(arrays: Arrays, name: str, *bounds: slice) -> Piece:
+    """A box of one of some arrays, copied; axes beyond the bounds are whole.
+
+    Examples
+    --------
+    >>> cut_out({"rows": np.arange(12).reshape(4, 3)}, "rows", slice(1, 3)).values.tolist()
+    [[3, 4, 5], [6, 7, 8]]
+    """
+    array = arrays[name]
+    starts = tuple(bound.start for bound in bounds) + (0,) * (array.ndim - len(bounds))
+    return Piece(name, starts, array[tuple(bounds)].copy())
+
+
+def add_pieces(pieces: Iterable[Piece], arrays: Arrays) -> None:
+    """Add pieces to the arrays of a tally, whichever task they are of, in any order."""
+    for piece in pieces:
+        _combine(piece.name, arrays[piece.name][piece.box], piece.values)
+
+
+def sum_pieces(parts: Iterable[Iterable[Piece]]) -> list[Piece]:
+    """The pieces of some tasks, those of the same box made one.
+
+    Integers become 64-bit, so that no sum is too large.
+
+    Examples
+    --------
+    >>> one, two = Piece("pool", (0,), np.array([1, 2])), Piece("pool", (0,), np.array([3, 4]))
+    >>> [piece.values.tolist() for piece in sum_pieces([[one], [two]])]
+    [[4, 6]]
+    """
+    sums: dict[tuple[Any, ...], Piece] = {}
+    for part in parts:
+        for piece in part:
+            known = sums.get(piece.key)
+            if known is None:
+                sums[piece.key] = Piece(piece.name, piece.start, _wide(piece.values))
+            else:
+                _combine(piece.name, known.values, piece.values)
+    return list(sums.values())
+
+
+def pack(pieces: Iterable[Piece]) -> list[Piece]:
+    """The same counts in the fewest bytes: integers as narrow as they fit, zeros left out.
+
+    The last column of a histogram, which holds nearly all, is apart from the others.
+
+    Examples
+    --------
+    >>> packed = pack([Piece("rows", (5, 0), np.array([[1, 0, 70_000], [2, 0, 80_000]]))])
+    >>> [(piece.start, piece.values.dtype.name) for piece in packed]
+    [((5, 0), 'uint8'), ((5, 2), 'uint32')]
+    """
+    packed: list[Piece] = []
+    for piece in pieces:
+        packed += [_narrow(part) for part in _apart(piece) if _says_something(part)]
+    return packed
+
+
+def _apart(piece: Piece) -> list[Piece]:
+    values = piece.values
+    if values.ndim != 2 or values.shape[1] < 2 or not np.issubdtype(values.dtype, np.integer):
+        return [piece]
+    last = values.shape[1] - 1
+    row, column = piece.start
+    return [
+        Piece(piece.name, piece.start, values[:, :last]),
+        Piece(piece.name, (row, column + last), values[:, last:]),
+    ]
+
+
+def _says_something(piece: Piece) -> bool:
+    if _rule(piece.name) == _NEAREST:
+        return bool(np.isfinite(piece.values["best"]).any())
+    if _rule(piece.name) == _SMALLEST:
+        return bool(np.isfinite(piece.values).any())
+    return bool(piece.values.any())
+
+
+def _narrow(piece: Piece) -> Piece:
+    values = piece.values
+    if not np.issubdtype(values.dtype, np.integer) or values.size == 0 or values.min() < 0:
+        return Piece(piece.name, piece.start, np.ascontiguousarray(values))
+    return Piece(piece.name, piece.start, values.astype(np.min_scalar_type(int(values.max()))))
+
+
+def _wide(values: NDArray[Any]) -> NDArray[Any]:
+    return values.astype(np.int64) if np.issubdtype(values.dtype, np.integer) else values.copy()
+
+
+def _combine(name: str, known: NDArray[Any], more: NDArray[Any]) -> None:
+    rule = _rule(name)
+    if rule == _NEAREST:
+        nearer = more["best"] < known["best"]
+        nearer |= (more["best"] == known["best"]) & (more["order"] < known["order"])
+        known[nearer] = more[nearer]
+    elif rule == _SMALLEST:
+        np.minimum(known, more, out=known)
+    else:
+        # First in the type of the sum: of a signed and an unsigned one numpy would make floats.
+        known += more.astype(known.dtype, copy=False)
+
+
+def _rule(name: str) -> str:
+    return name.rpartition(".")[2]
