@@ -51,6 +51,7 @@ bench: $(VENV)/installed-dev
 	$(BIN)/python benchmarks/exact.py
 	$(BIN)/python benchmarks/intervals.py
 	$(BIN)/python benchmarks/command.py
+	$(BIN)/python benchmarks/compare_command.py
 	$(BIN)/python benchmarks/hard_pairs.py
 	$(BIN)/python benchmarks/figures.py
 
@@ -69,6 +70,7 @@ coverage: $(VENV)/installed-dev
 	$(BIN)/python benchmarks/real_coverage.py
 	$(BIN)/python benchmarks/gate_errors.py
 	$(BIN)/python benchmarks/differences.py
+	$(BIN)/python benchmarks/recall.py
 
 sample-data: $(VENV)/installed-dev
 	$(BIN)/python sample_data/make.py

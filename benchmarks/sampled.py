@@ -49,7 +49,8 @@ from opiscal.pairs.index_choice import NPROBE, IndexChoice
 from opiscal.pairs.lattice import fit_lattice
 from opiscal.pairs.near_search import FoundPairs, find_pairs
 from opiscal.pairs.pair_settings import DEFAULT_COLUMNS
-from opiscal.pairs.sampled import ColumnGroups, count_sampled
+from opiscal.pairs.sampled import count_sampled
+from opiscal.pairs.sampled_columns import ColumnGroups
 from opiscal.pairs.search import ROUNDS, TRAINING_ROWS, RowIndex
 from opiscal.pairs.sorted_rows import sort_rows
 from opiscal.report.record import Report

@@ -5,13 +5,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 from numpy.typing import ArrayLike
 
 from opiscal.data.embedding_set import ColumnNames, EmbeddingSet, Precision
 from opiscal.data.rows import from_arrays
 from opiscal.data.side_arrays import Gallery, join_sides
+from opiscal.data.sides import JoinedSides
 from opiscal.engines.engine import CountRequest, Engine
 from opiscal.engines.local import LocalEngine
 from opiscal.errors import UsageError
@@ -130,30 +131,13 @@ def evaluate_files(
     """
     started = time.perf_counter()
     engine = engine or LocalEngine(config.threads, save_index)
-    if gallery and columns.split is not None:
+    if save_index is not None and (gallery or columns.split is not None):
         raise UsageError(
-            f"--split-column {columns.split} and --gallery {gallery[0]}: the gallery is in files "
-            "of its own or told by a column; give one of the two"
+            f"save-index {str(save_index)!r} with a gallery: every pair is counted, and no "
+            "index is made; leave it out"
         )
-    if gallery or columns.split is not None:
-        check_two_sets(config)
-        if save_index is not None:
-            raise UsageError(
-                f"save-index {str(save_index)!r} with a gallery: every pair is counted, and no "
-                "index is made; leave it out"
-            )
-        return evaluate_two_sets(
-            engine.read_sides(paths, gallery, columns, config.row_policy),
-            config,
-            columns=columns,
-            command=command,
-            progress=progress,
-            started=started,
-            engine=engine,
-            use_up=True,
-        )
-    return evaluate_set(
-        engine.read(paths, columns, config.row_policy),
+    return evaluate_read(
+        read_files(engine, paths, columns, config, gallery),
         config,
         columns=columns,
         command=command,
@@ -162,6 +146,45 @@ def evaluate_files(
         engine=engine,
         use_up=True,
     )
+
+
+class HowEvaluated(TypedDict, total=False):
+    """What `evaluate_set` and `evaluate_two_sets` take beside the rows and the settings."""
+
+    columns: ColumnNames
+    command: str
+    progress: Progress | None
+    started: float
+    engine: Engine
+    use_up: bool
+
+
+def read_files(
+    engine: Engine,
+    paths: Sequence[str],
+    columns: ColumnNames,
+    config: EvaluateConfig,
+    gallery: Sequence[str] = (),
+) -> EmbeddingSet | JoinedSides:
+    """What is to be evaluated: one set, or queries and a gallery."""
+    if gallery and columns.split is not None:
+        raise UsageError(
+            f"--split-column {columns.split} and --gallery {gallery[0]}: the gallery is in files "
+            "of its own or told by a column; give one of the two"
+        )
+    if gallery or columns.split is not None:
+        check_two_sets(config)
+        return engine.read_sides(paths, gallery, columns, config.row_policy)
+    return engine.read(paths, columns, config.row_policy)
+
+
+def evaluate_read(
+    read: EmbeddingSet | JoinedSides, config: EvaluateConfig, **more: Unpack[HowEvaluated]
+) -> Report:
+    """Evaluate what was read, be it one set or two."""
+    if isinstance(read, JoinedSides):
+        return evaluate_two_sets(read, config, **more)
+    return evaluate_set(read, config, **more)
 
 
 def evaluate_set(

@@ -1,15 +1,19 @@
 """What the tests of the command line share."""
 
+import itertools
 import json
 import os
 import subprocess
 import sysconfig
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from s3_server import S3Server
 
 ROOT = Path(__file__).resolve().parent.parent
 PLACES = ROOT / "sample_data" / "places.parquet"
@@ -127,6 +131,49 @@ def reference() -> dict[str, Any]:
     text = (ROOT / "tests" / "data" / "reference.json").read_text(encoding="utf-8")
     document: dict[str, Any] = json.loads(text)
     return document
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> "Iterator[S3Server]":
+    """The one S3 server of a test process."""
+    pytest.importorskip("moto.server", reason="moto is not installed; pip install 'moto[server]'")
+    from s3_server import start_server
+
+    server, stop = start_server()
+    yield server
+    stop()
+
+
+_buckets = itertools.count()
+
+
+@pytest.fixture
+def s3(s3_server: "S3Server", monkeypatch: pytest.MonkeyPatch) -> "S3Server":
+    """The server, with credentials for it in the environment and no faults yet."""
+    from s3_server import KEY, SECRET
+
+    from opiscal.data.file_systems import forget_connections
+
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", KEY)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull + "/none")
+    monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull + "/none")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", s3_server.endpoint)
+    forget_connections()
+    s3_server.forget()
+    return s3_server
+
+
+@pytest.fixture
+def bucket(s3: "S3Server") -> str:
+    """An empty bucket of its own for a test."""
+    name = f"bucket-{next(_buckets)}"
+    s3.client.create_bucket(Bucket=name)
+    return name
 
 
 def listing(folder: Path) -> dict[str, bytes | None]:

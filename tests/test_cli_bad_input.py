@@ -148,7 +148,7 @@ BAD: dict[str, tuple[Callable[[Path], object], tuple[str, ...]]] = {
         lambda p: shards(p, SET, {"embedding": list(VECTORS)}),
         ("1.parquet", "no column 'label'"),
     ),
-    "a URL": (lambda p: "s3://bucket/x.parquet", ("is a URL", "copy it first")),
+    "a URL": (lambda p: "ftp://K:S@bucket/x.parquet", ("'ftp://bucket'", "URL that pyarrow knows")),
     "a run": (
         lambda p: folder(p, **{"report.json": b"{}", "pairs.npz": b"", "classes.parquet": b""}),
         ("is a run", "give the data"),

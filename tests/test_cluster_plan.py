@@ -211,7 +211,7 @@ def test_where_sampling_takes_over():
         first = rows_for_sampling(speed, workers)
         for rows, faster in ((first - 1, False), (first, True)):
             exact = exact_seconds(rows, workers * speed)
-            assert (exact > sample_seconds(rows, 2048, speed)) == faster
+            assert (exact > sample_seconds(rows, 2048, speed, workers)) == faster
     assert too_large(100_000_000)
     assert not too_large(10_000_000)
 

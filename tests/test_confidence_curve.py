@@ -95,6 +95,7 @@ def test_own_figures_have_the_intervals_of_the_report(report):
         curve = own.curve(metric)
         width = expected[1] - expected[0]
         assert curve.interval(report.confidence) == pytest.approx(expected, abs=2e-3 * width)
+    # Where it was not asked for.
     assert own.curve("retrieval.recall_at.1") is None
     assert own.curve("no.such") is None
     frr = own.curve("frr_at_far", 0.01)

@@ -16,6 +16,7 @@ from opiscal.data.table import read_table, write_table
 from opiscal.errors import InputError, UsageError
 from opiscal.pairs.counts import ClassPairSums, GalleryCounts, PairCounts
 from opiscal.pairs.counts_file import load_counts, read_meta, save_counts
+from opiscal.pairs.nearest_counts import NearestCounts
 
 LABELS: tuple[Label, ...] = ("", "a", "ä\u2028\n", "\U0001f600", '"quoted"', "7")
 
@@ -53,6 +54,7 @@ def make_counts(
         positive_squares=rising(len(labels), moment_edges),
         negative_squares=rising(len(labels), moment_edges, most=1 << 50),
         products=rising(len(labels), moment_edges),
+        nearest=NearestCounts(sizes, sizes // 2),
     )
 
 
@@ -69,6 +71,9 @@ def assert_equal(found: PairCounts, expected: PairCounts) -> None:
             for part in (field.name for field in fields(GalleryCounts)):
                 assert np.array_equal(getattr(one, part), getattr(other, part)), part
                 assert type(getattr(one, part)) is type(getattr(other, part)), part
+        elif name == "nearest" and other is not None:
+            for part in ("asked", "found"):
+                assert np.array_equal(getattr(one, part), getattr(other, part)), part
         elif name == "class_pairs" and other is not None:
             for part in (field.name for field in fields(ClassPairSums)):
                 assert np.array_equal(getattr(one, part), getattr(other, part)), part
@@ -184,7 +189,7 @@ def test_the_smallest_type_holds_the_steps(tmp_path: Path) -> None:
 def test_steps_are_taken_block_by_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     counts = make_counts()
     save_counts(counts, tmp_path / "whole")
-    monkeypatch.setattr("opiscal.pairs.counts_file._BLOCK_VALUES", 45)
+    monkeypatch.setattr("opiscal.pairs.counts_archive._BLOCK_VALUES", 45)
     save_counts(counts, tmp_path / "blocks")
     assert (tmp_path / "whole").read_bytes() == (tmp_path / "blocks").read_bytes()
 
@@ -266,6 +271,15 @@ def test_arrays_that_do_not_fit_one_another(tmp_path: Path) -> None:
     save_counts(short, tmp_path / "pairs.npz")
     with pytest.raises(InputError, match="pool_positive of shape"):
         load_counts(tmp_path / "pairs.npz")
+
+
+def test_nearest_rows_that_cannot_be(tmp_path: Path) -> None:
+    counts = make_counts()
+    sizes = counts.class_rows
+    for asked, found in ((sizes, sizes + 1), (sizes + 1, sizes), (sizes, -sizes), (sizes[1:],) * 2):
+        save_counts(replace(counts, nearest=NearestCounts(asked, found)), tmp_path / "pairs.npz")
+        with pytest.raises(InputError, match="nearest rows of"):
+            load_counts(tmp_path / "pairs.npz")
 
 
 def test_tables_come_back_and_are_equal_bytes(tmp_path: Path) -> None:

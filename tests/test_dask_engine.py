@@ -14,11 +14,17 @@ pytest.importorskip(
 
 import opiscal.engines.dask_engine as dask_engine
 from opiscal.data.embedding_set import ColumnNames
+from opiscal.engines.checkpoint import Checkpoint
 from opiscal.engines.dask_cluster import Cluster
 from opiscal.engines.dask_engine import DaskEngine
+from opiscal.engines.local import LocalEngine
 from opiscal.errors import UsageError
 from opiscal.evaluation import evaluate_files
 from opiscal.report.settings import EvaluateConfig
+
+pytest.importorskip(
+    "distributed", reason="dask is not installed: pip install 'opiscal[distributed]'"
+)
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +96,43 @@ def test_every_number_is_that_of_one_machine(cluster, data, tmp_path, monkeypatc
     engine = DaskEngine(cluster, 0)
     found = evaluate_files([str(data)], columns, config, engine=engine)
     same_numbers(evaluate_files([str(data)], columns, config), found, tmp_path)
+
+
+def test_workers_read_rows_from_a_store_that_the_url_alone_opens(
+    cluster, data, s3, bucket, tmp_path
+):
+    from s3_server import KEY, SECRET
+
+    for file in data.iterdir():
+        s3.client.put_object(Bucket=bucket, Key=f"set/{file.name}", Body=file.read_bytes())
+    # Workers were started before, and know of no credentials.
+    server = f"endpoint_override=127.0.0.1:{s3.port}&scheme=http&region=us-east-1"
+    top = f"s3://{KEY}:{SECRET.replace('/', '%2F')}@{bucket}"
+    engine = DaskEngine(cluster, 0, Checkpoint(f"{top}/counts?{server}"))
+    config = EvaluateConfig()
+    found = evaluate_files([f"{top}/set?{server}"], PLAIN, config, engine=engine)
+    same_numbers(evaluate_files([str(data)], PLAIN, config), found, tmp_path)
+    kept = [key for key in s3.keys(bucket) if key.startswith("counts/")]
+    assert "counts/checkpoint.json" in kept
+    assert len(kept) > 1
+    for key in kept:
+        assert SECRET.encode() not in s3.content(bucket, key)
+
+
+def test_what_workers_have_kept_is_taken_up_by_one_machine(cluster, data, tmp_path, monkeypatch):
+    """Tasks of workers that keep few rows are others than those of one that keeps all."""
+    monkeypatch.setattr(dask_engine, "room_for_rows", lambda *_, **__: 500 * 24 * 4)
+    monkeypatch.setattr("opiscal.pairs.tasks.task._TASK_WORK", 2e7)
+    columns, config = ColumnNames(group="market"), EvaluateConfig()
+    folder = tmp_path / "kept"
+    engine = DaskEngine(cluster, 0, Checkpoint(str(folder)))
+    found = evaluate_files([str(data)], columns, config, engine=engine)
+    assert json.loads((folder / "checkpoint.json").read_text())["tasks"]["most_rows"] == 100
+    for number, file in enumerate(sorted(folder.glob("*.npz"))):
+        if number % 2:
+            file.unlink()
+    engine = LocalEngine(2, None, Checkpoint(str(folder)))
+    same_numbers(found, evaluate_files([str(data)], columns, config, engine=engine), tmp_path)
 
 
 def test_too_little_memory_is_one_line():

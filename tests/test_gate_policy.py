@@ -74,7 +74,7 @@ def test_at_far_and_far_are_the_same():
         ({"metric": "opis.value", "far": 0.1, "max": 1}, "far is for frr_at_far"),
         ({"metric": "frr_at_far", "far": 1.5, "max": 1}, "less than 1"),
         ({"metric": "opis.value", "threshold": "recommended", "max": 1}, "threshold is for"),
-        ({"metric": "retrieval.recall_at.1", "min": 1}, "judge = 'value'"),
+        ({"metric": "retrieval.recall_at.2", "min": 1}, "judge = 'value'"),
         ({"metric": "recommended_threshold.far", "max_increase": 0}, "judge = 'value'"),
         ({"metric": "opis.value", "max": 1, "judge": "value", "margin": 1}, "leave the margin out"),
         ({"metric": "<b>\x1b[31m\n", "max": 1}, r"<b>\\x1b[31m\\n"),

@@ -329,7 +329,7 @@ def test_a_missing_file(tmp_path):
     assert message == f"'{tmp_path}/embedings.parquet' does not exist; did you mean {path!r}?"
     assert refused(tmp_path / "zzz").endswith("does not exist; check the path")
     assert "nor can its folder" in refused(tmp_path / "zzz" / "a.parquet")
-    assert "is a URL" in refused("s3://bucket/a.parquet")
+    assert "give a URL that pyarrow knows" in refused("ftp://bucket/a.parquet")
 
 
 def test_no_file_at_all(tmp_path):

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
+SHARED = ROOT.parent / "shared" / "data"
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
@@ -63,6 +64,47 @@ def test_commands_print_what_the_readme_says(folder):
                 assert_same(done.stdout + done.stderr, expected)
             ran += 1
     assert ran >= 3
+
+
+PAIRS = re.findall(r"^opiscal compare (omniglot\S+) (omniglot\S+) --names (\w+),TCM$", README, re.M)
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="no real sets in ../shared/data")
+@pytest.mark.parametrize("k", [0, 1])
+def test_the_table_of_real_models_says_what_compare_finds(k):
+    import opiscal
+    from opiscal.data.embedding_set import ColumnNames
+    from opiscal.evaluation import evaluate_files
+    from opiscal.gate.comparison_cells import model_cells
+
+    *files, name = PAIRS[k]
+    config = opiscal.EvaluateConfig()
+    reports = [evaluate_files([str(SHARED / file)], ColumnNames(), config) for file in files]
+    comparison = opiscal.compare_reports(reports, [name, "TCM"])
+    known = {d.name: d for d in comparison.candidates[0].differences}
+    (table,) = re.findall(r"^\| figure \| CosFace \|.*\n\|[-|]+\n((?:\|.*\n)+)", README, re.M)
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in table.splitlines()]
+    assert [row[0] for row in rows] == [
+        "OPIS", "without noise", "10%-OPIS", "mean utility", "EER", "FRR at FAR 0.01",
+        "FRR at FAR 0.001", "Recall@1", "threshold",
+    ]  # fmt: skip
+    for figure, *cells in rows:
+        old, new, change, verdict = cells[4 * k : 4 * k + 4]
+        found = known[figure]
+        assert [float(old), float(new)] == pytest.approx(
+            [found.baseline, found.candidate], rel=2e-3
+        )
+        difference, *ends = (float(x) for x in re.findall(r"-?\d[\d.]*(?:e-?\d+)?", change))
+        width = found.ci[1] - found.ci[0]
+        assert difference == pytest.approx(found.difference, abs=0.02 * width)
+        # Ends are printed in two digits.
+        assert ends[0] == pytest.approx(found.ci[0], rel=0.05, abs=0.03 * width)
+        assert ends[1] == pytest.approx(found.ci[1], rel=0.05, abs=0.03 * width)
+        assert verdict == found.verdict
+    for row in model_cells(comparison.models)[1:]:
+        assert f"{float(row[-1]):.4g}" in {
+            f"{float(x):.4g}" for x in re.findall(r"0\.\d{6}", README)
+        }
 
 
 @pytest.mark.parametrize("with_torch", [False, True])

@@ -8,7 +8,7 @@ from oracles import recall_at as true_recall
 
 from opiscal.errors import UsageError
 from opiscal.measures.retrieval import RECALL_AT, recall_at
-from opiscal.pairs.counts import NeighbourRanks
+from opiscal.pairs.nearest_counts import NeighbourRanks
 
 
 @settings(max_examples=20, deadline=None, derandomize=True)
@@ -23,7 +23,8 @@ def test_recall_equals_the_loops(data):
 
 
 def test_recall_never_falls_with_k():
-    ranks = NeighbourRanks(np.random.default_rng(0).integers(0, 12, 300).astype(np.int32), cap=8)
+    found = np.random.default_rng(0).integers(0, 12, 300).astype(np.int32)
+    ranks = NeighbourRanks(found, np.zeros(300, int), cap=8)
     values = [recall_at(ranks, k) for k in range(1, 9)]
     assert values == sorted(values)
     assert values[0] == np.mean(ranks.rank == 0)
@@ -32,7 +33,7 @@ def test_recall_never_falls_with_k():
 @pytest.mark.parametrize("k", [0, -1, 9])
 def test_a_k_beyond_what_was_counted(k):
     with pytest.raises(UsageError, match=f"Recall@{k}: ranks were counted for k from 1 to 8"):
-        recall_at(NeighbourRanks(np.zeros(3, np.int32), cap=8), k)
+        recall_at(NeighbourRanks(np.zeros(3, np.int32), np.zeros(3, int), cap=8), k)
 
 
 def test_no_retrieval_where_it_was_not_asked_for():

@@ -10,12 +10,12 @@ import pytest
 from opiscal.data.embedding_set import EmbeddingSet, Metric, RowPolicy
 from opiscal.data.rows import from_arrays
 from opiscal.errors import InputError, UsageError
-from opiscal.pairs.counts import NeighbourRanks
 from opiscal.pairs.exact import count_exactly
 from opiscal.pairs.index_choice import IndexChoice
 from opiscal.pairs.lattice import fit_lattice
 from opiscal.pairs.list_scan import pairs_in_lists
 from opiscal.pairs.nearest_class import nearest_class
+from opiscal.pairs.nearest_counts import NeighbourRanks
 from opiscal.pairs.neighbour_ranks import ranks_of_neighbours
 from opiscal.pairs.search import RowIndex, exact_neighbours
 from opiscal.pairs.sorted_rows import sort_rows

@@ -10,12 +10,17 @@ from opiscal.data.rows import from_arrays
 from opiscal.data.side_arrays import Gallery, join_sides
 from opiscal.pairs.between import count_between
 from opiscal.pairs.blas import one_blas_thread
+from opiscal.pairs.counting import start_sample
 from opiscal.pairs.exact import count_exactly
 from opiscal.pairs.kernel.ranks import RECALL_CAP
 from opiscal.pairs.lattice import Lattice, fit_lattice
+from opiscal.pairs.pair_settings import PairSettings
+from opiscal.pairs.plan import plan_pairs
+from opiscal.pairs.sampled import count_columns
 from opiscal.pairs.sorted_rows import sort_rows
 from opiscal.pairs.tally import Tally
 from opiscal.pairs.tasks.between_tasks import BetweenTasks, plan_between_tasks
+from opiscal.pairs.tasks.column_tasks import ColumnTasks, added_columns, plan_column_tasks
 from opiscal.pairs.tasks.exact_tasks import ExactTasks, plan_exact_tasks
 from opiscal.pairs.tasks.pieces import Piece, pack, sum_pieces
 from opiscal.pairs.two_sets import sample_between, sort_two_sets
@@ -116,3 +121,35 @@ def test_packed_pieces_hold_the_same_in_fewer_bytes():
         array[part.box] += part.values
     assert np.array_equal(array[100:150], rows)
     assert array[:100].sum() == array[150:].sum() == 0
+
+
+def test_sums_beyond_the_exact_floats_are_exact():
+    large = 2**53 + 1
+    piece = Piece("pool", (0,), np.array([large, 1], np.int64))
+    (packed,) = pack([piece])
+    assert packed.values.dtype == np.uint64
+    (total,) = sum_pieces([[packed], [packed], [piece]])
+    assert total.values.tolist() == [3 * large, 3]
+
+
+@pytest.mark.parametrize("classes", [12, 700])
+def test_tasks_of_rows_against_columns_add_up(classes):
+    rng = np.random.default_rng(classes)
+    vectors, labels = drawn(2500, classes, rng)
+    rows = sort_rows(from_arrays(vectors, labels, policy=POLICY))
+    lattice = fit_lattice(rows, 0)
+    plan = plan_pairs(PairSettings(mode="sampled", sample_pairs=2500 * 512), rows.rows, 16)
+    started = start_sample(rows, lattice, plan)
+    wanted = count_columns(rows, lattice, started.columns, started.head)
+    tasks = plan_column_tasks(rows.classes, 10_000_000, started.columns)
+    assert len(tasks) > 1
+    counting = ColumnTasks(rows, lattice, started.columns)
+    parts = []
+    with one_blas_thread():
+        for k in rng.permutation(len(tasks)):
+            (part,) = tasks[k].stretches
+            head = started.head.of_rows(part.start, part.stop)
+            parts.append(pack(counting.count(tasks[k], head)))
+    found = added_columns(rows, lattice, started.columns, sum_pieces(parts))
+    for field in fields(wanted):
+        assert np.array_equal(getattr(wanted, field.name), getattr(found, field.name)), field.name

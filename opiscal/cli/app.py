@@ -8,11 +8,13 @@ from typer.core import TyperGroup
 from opiscal import __version__
 from opiscal.cli import (
     compare,
+    count,
     evaluate,
     gate,
     hard_pairs,
     inspect,
     margins,
+    merge,
     plot,
     simulate,
     threshold,
@@ -54,6 +56,10 @@ app.command("inspect", short_help="What is in the data, what is wrong with it, w
 app.command("evaluate", short_help="Count every pair: OPIS, a threshold to ship, worst classes.")(
     evaluate.evaluate
 )
+app.command("count", short_help="One block of the pairs, for job arrays on many machines.")(
+    count.count
+)
+app.command("merge", short_help="The report of all blocks that count has counted.")(merge.merge)
 app.command("threshold", short_help="One operating point, read from a run in an instant.")(
     threshold.threshold
 )

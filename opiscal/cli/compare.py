@@ -1,7 +1,6 @@
 """``opiscal compare``: models side by side, and what is known of their differences."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -17,6 +16,7 @@ from opiscal.cli.console import (
 from opiscal.cli.source import report_of
 
 if TYPE_CHECKING:
+    from opiscal.data.storage import Place
     from opiscal.gate.comparison import Comparison
 
 
@@ -28,6 +28,7 @@ def compare(
             help="Run folders, or files of data to evaluate first, one a model. The first is the "
             "baseline.",
             show_default=False,
+            parser=options.named,
         ),
     ],
     threshold: Annotated[
@@ -64,10 +65,11 @@ def compare(
     threads: options.Threads = None,
     seed: options.Seed = 0,
     plot: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             "--plot",
             metavar="FILE",
+            parser=options.named,
             help="Draw OPIS against recognition error, a point a model with its intervals, and the "
             "Pareto front: a .svg, .png or .pdf.",
             show_default=False,
@@ -107,6 +109,7 @@ def compare(
     with errors_as_exit_codes(debug):
         from opiscal.cli.threshold_value import distance_of
         from opiscal.data.embedding_set import ColumnNames
+        from opiscal.data.storage import place_of
         from opiscal.errors import UsageError
         from opiscal.gate.comparison import compare_reports
         from opiscal.gate.comparison_lines import comparison_lines
@@ -144,7 +147,7 @@ def compare(
             seed=seed,
         )
         if plot is not None:
-            _draw(plot, comparison, error, pairs)
+            _draw(place_of(plot), comparison, error, pairs)
         if not quiet:
             for candidate in comparison.candidates:
                 for found in candidate.mismatches:
@@ -176,7 +179,7 @@ def _pair(text: str, called: list[str]) -> tuple[str, str]:
 
 
 def _draw(
-    file: Path, comparison: "Comparison", error: str, pairs: Sequence[tuple[str, str]]
+    file: "Place", comparison: "Comparison", error: str, pairs: Sequence[tuple[str, str]]
 ) -> None:
     from opiscal.errors import UsageError
     from opiscal.report.plots import FORMATS, draw_models
@@ -195,6 +198,7 @@ def _draw(
 
 def _names(names: str | None, sources: list[str]) -> list[str]:
     """The names given, or the paths, told apart where one is given twice."""
+    from opiscal.data.storage import place_of
     from opiscal.errors import UsageError
 
     if names is not None:
@@ -207,8 +211,8 @@ def _names(names: str | None, sources: list[str]) -> list[str]:
         return given
     called: list[str] = []
     for source in sources:
-        name, again = str(Path(source)), 2
+        name, again = str(place_of(source)), 2
         while name in called:
-            name, again = f"{Path(source)} ({again})", again + 1
+            name, again = f"{place_of(source)} ({again})", again + 1
         called.append(name)
     return called

@@ -105,10 +105,12 @@ def _write(text: str) -> None:
 
 
 def say(message: str) -> None:
-    """One line on stderr."""
+    """One line on stderr, in which no URL has credentials."""
     if sys.stderr is not None:
+        from opiscal.data.url import redacted
+
         try:
-            sys.stderr.write(_no_commands(f"opiscal: {one_line(message)}") + "\n")
+            sys.stderr.write(_no_commands(f"opiscal: {one_line(redacted(message))}") + "\n")
             sys.stderr.flush()
         except OSError:
             # There is nobody to tell, and the exit code is to be ours.
@@ -118,6 +120,13 @@ def say(message: str) -> None:
 def one_line(text: str) -> str:
     """The text with control characters made visible: labels and paths are user data."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def command_words() -> list[str]:
+    """The command as it was given, without the user and query parts of URLs."""
+    from opiscal.data.url import shown
+
+    return ["opiscal", *map(shown, sys.argv[1:])]
 
 
 def terminal_width() -> int:
@@ -146,7 +155,7 @@ def errors_as_exit_codes(debug: bool) -> Iterator[None]:
     except KeyboardInterrupt:
         # `opiscal.cli.app.run` says so: one may also fall outside of here.
         if debug and sys.stderr is not None:
-            traceback.print_exc()
+            _print_traceback()
         raise typer.Exit(EXIT_INTERRUPTED) from None
     except BrokenPipeError:
         # The reader of our output went away: no error of ours, and nothing more to print.
@@ -164,7 +173,9 @@ def errors_as_exit_codes(debug: bool) -> Iterator[None]:
         )
     except Exception as error:
         # Not code 1, which says that a gate failed.
-        what = " ".join(f"{type(error).__name__}: {error}".split())[:_LONGEST_REASON]
+        from opiscal.data.store_errors import safe_text
+
+        what = safe_text(f"{type(error).__name__}: {error}")[:_LONGEST_REASON]
         _leave(
             f"error: this should not happen ({what}); run it again with --debug, and report what "
             "that prints",
@@ -175,9 +186,15 @@ def errors_as_exit_codes(debug: bool) -> Iterator[None]:
 
 def _leave(message: str, code: int, debug: bool) -> None:
     if debug and sys.stderr is not None:
-        traceback.print_exc()  # called from an except block
+        _print_traceback()  # called from an except block
     say(message)
     raise typer.Exit(code) from None
+
+
+def _print_traceback() -> None:
+    from opiscal.data.store_errors import safe_lines
+
+    sys.stderr.write(safe_lines(traceback.format_exc()))
 
 
 @contextmanager

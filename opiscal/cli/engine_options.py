@@ -4,6 +4,8 @@ from typing import Annotated
 
 import typer
 
+from opiscal.cli.options import named
+
 _PANEL = "Engine"
 
 EngineName = Annotated[
@@ -73,6 +75,7 @@ CheckpointFolder = Annotated[
     typer.Option(
         "--checkpoint",
         metavar="FOLDER",
+        parser=named,
         help="Keep counts there while they are made: the same command again does only what is "
         "missing.",
         show_default=False,

@@ -18,6 +18,7 @@ from opiscal.cli.console import (
 from opiscal.cli.source import DEFAULT_RUN, report_of
 
 if TYPE_CHECKING:
+    from opiscal.data.storage import Place
     from opiscal.gate.policy import Policy
     from opiscal.report.record import Report
 
@@ -32,23 +33,26 @@ def gate(
             help="A run folder, its report.json, or data to evaluate first, with the settings of "
             "the baseline. [default: ./opiscal-run]",
             show_default=False,
+            parser=options.named,
         ),
     ] = None,
     policy: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             "--policy",
             metavar="FILE",
+            parser=options.named,
             help="Rules, as TOML or in a pyproject.toml. [default: the table tool.opiscal.gate of "
             "./pyproject.toml, else a built-in policy, which is printed]",
             show_default=False,
         ),
     ] = None,
     baseline: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             "--baseline",
             metavar="RUN",
+            parser=options.named,
             help="The run to compare with: a folder, or its report.json with pairs.npz beside it.",
             show_default=False,
         ),
@@ -97,20 +101,37 @@ def gate(
         ),
     ] = False,
     junit: Annotated[
-        Path | None,
-        typer.Option("--junit", metavar="FILE", help="Write JUnit XML: a rule is a test case."),
+        str | None,
+        typer.Option(
+            "--junit",
+            metavar="FILE",
+            help="Write JUnit XML: a rule is a test case.",
+            parser=options.named,
+        ),
     ] = None,
     markdown: Annotated[
-        Path | None,
-        typer.Option("--markdown", metavar="FILE", help="Write a Markdown table."),
+        str | None,
+        typer.Option(
+            "--markdown", metavar="FILE", help="Write a Markdown table.", parser=options.named
+        ),
     ] = None,
     openmetrics: Annotated[
-        Path | None,
-        typer.Option("--openmetrics", metavar="FILE", help="Write OpenMetrics text, for GitLab."),
+        str | None,
+        typer.Option(
+            "--openmetrics",
+            metavar="FILE",
+            help="Write OpenMetrics text, for GitLab.",
+            parser=options.named,
+        ),
     ] = None,
     metrics: Annotated[
-        Path | None,
-        typer.Option("--metrics", metavar="FILE", help="Write a flat metrics.json, for DVC."),
+        str | None,
+        typer.Option(
+            "--metrics",
+            metavar="FILE",
+            help="Write a flat metrics.json, for DVC.",
+            parser=options.named,
+        ),
     ] = None,
     allow_mismatch: Annotated[
         bool,
@@ -139,7 +160,10 @@ def gate(
     Example: opiscal gate run-new --baseline run-old --junit gate.xml
     """
     with errors_as_exit_codes(debug):
+        from opiscal.cli.threshold_value import distance_of
         from opiscal.data.embedding_set import ColumnNames
+        from opiscal.data.storage import name_of, place_of
+        from opiscal.data.url import is_url
         from opiscal.errors import UsageError
         from opiscal.gate.gate import BUILT_IN, exit_code, gate_reports, inconclusive_as
         from opiscal.gate.gate_files import junit_xml, metrics_json, openmetrics_text
@@ -154,7 +178,8 @@ def gate(
         taken = inconclusive_as(inconclusive)
         if far is not None and not 0.0 < far < 1.0:
             raise UsageError(f"--far {far:g}: must be above 0 and below 1, such as 1e-3")
-        place = policy if policy is not None or init else project_policy()
+        given = None if policy is None else place_of(policy)
+        place = given if given is not None or init else project_policy()
         rules = None if place is None or init else read_policy(place)
         if rules is not None and (far is not None or threshold is not None):
             option = "--far" if far is not None else "--threshold"
@@ -162,17 +187,20 @@ def gate(
                 f"{option} is of the built-in policy, and {str(place)!r} has rules of its own; say "
                 "it there, or leave it out"
             )
-        before = None if baseline is None else load(run_folder_of(baseline))
+        before = None if baseline is None else load(name_of(run_folder_of(place_of(baseline))))
         config = EvaluateConfig(seed=seed) if before is None else before.settings
         name = DEFAULT_RUN if candidate is None else candidate
         report = report_of(
-            [str(run_folder_of(Path(name)))],
+            [name_of(run_folder_of(place_of(name)))],
             ColumnNames(embedding_column, label_column),
             replace(config, threads=threads),
             quiet,
         )
+        if threshold is not None and threshold.startswith("@") and is_url(threshold[1:]):
+            # Rules are shown and written down, and its URL may hold a secret.
+            threshold = f"distance={distance_of(threshold, report.metric, '--threshold')!r}"
         if init:
-            _write_policy(policy or Path(POLICY_FILE), report, before, name, far, threshold)
+            _write_policy(given or Path(POLICY_FILE), report, before, name, far, threshold)
             return
         found = gate_reports(
             report,
@@ -194,7 +222,7 @@ def gate(
             (metrics, metrics_json(found)),
         ):
             if file is not None:
-                write_whole(file, data)
+                write_whole(place_of(file), data)
         if not quiet:
             for mismatch in found.mismatches:
                 say(
@@ -213,19 +241,20 @@ def gate(
 
 
 def _write_policy(
-    file: Path,
+    file: "Place",
     report: "Report",
     baseline: "Report | None",
     name: str,
     far: float | None,
     threshold: str | None,
 ) -> None:
+    from opiscal.data.storage import is_there
     from opiscal.errors import UsageError
     from opiscal.gate.usual_policy import policy_text, usual_policy
     from opiscal.report.layout import clean
     from opiscal.report.whole_file import write_whole
 
-    if file.exists():
+    if is_there(file):
         raise UsageError(
             f"--init: {str(file)!r} is there already, and is not overwritten; give another place "
             "with --policy, or remove it first"

@@ -34,10 +34,11 @@ def hard_pairs(
         ),
     ] = None,
     run: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             "--run",
             metavar="RUN",
+            parser=options.named,
             help="Take the threshold that this run recommends.",
             show_default=False,
         ),
@@ -46,11 +47,12 @@ def hard_pairs(
         int, typer.Option("--top", help="How many are listed at most, of each kind.")
     ] = 100,
     out: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             "-o",
             "--out",
             metavar="FOLDER",
+            parser=options.named,
             help="Write hard_pairs, class_pairs, label_errors and duplicates to a folder, each as "
             ".csv and .parquet, and hard_pairs.json with all of it.",
         ),
@@ -90,6 +92,7 @@ def hard_pairs(
         from opiscal.data.embedding_set import ColumnNames
         from opiscal.data.parquet import read_embeddings
         from opiscal.data.row_ids import read_row_ids
+        from opiscal.data.storage import place_of
         from opiscal.errors import UsageError
         from opiscal.mining import MiningConfig, mine
         from opiscal.pairs.index_choice import IndexChoice
@@ -114,7 +117,7 @@ def hard_pairs(
         # Before the work, not after it.
         given = _asked(threshold, run, policy.metric)
         if out is not None:
-            check_hard_pairs_place(out)
+            check_hard_pairs_place(place_of(out))
         embeddings = read_embeddings(data, columns, policy)
         with progress_bar(quiet) as progress:
             found = mine(
@@ -128,7 +131,7 @@ def hard_pairs(
                 progress=progress,
             )
         if out is not None:
-            write_hard_pairs(found, out)
+            write_hard_pairs(found, place_of(out))
         if not quiet:
             for warning in hard_pair_warnings(found, embeddings.dropped):
                 say(f"warning: {warning}")
@@ -140,13 +143,14 @@ def hard_pairs(
                 print_lines([f"written to {out}"])
 
 
-def _asked(threshold: str | None, run: Path | None, metric: "Metric") -> "GivenThreshold | None":
+def _asked(threshold: str | None, run: str | None, metric: "Metric") -> "GivenThreshold | None":
     from opiscal.cli.threshold_value import distance_of
+    from opiscal.data.storage import place_of
     from opiscal.report.threshold_source import GivenThreshold, threshold_of_run
 
     if threshold is not None:
         return GivenThreshold(distance_of(threshold, metric, "--threshold"))
-    return None if run is None else threshold_of_run(run, metric)
+    return None if run is None else threshold_of_run(place_of(run), metric)
 
 
 def _found(embeddings: "EmbeddingSet", columns: "ColumnNames") -> "GivenThreshold | None":

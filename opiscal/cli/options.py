@@ -1,15 +1,37 @@
 """Options that several commands share."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
+
+
+def named(text: str) -> str:
+    """A path as it is, a URL without what is not to be shown of it."""
+    from opiscal.data.url import named as named_place
+    from opiscal.errors import InputError
+
+    try:
+        return named_place(text)
+    except InputError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+def on_this_machine(text: str) -> str:
+    """A path of this machine; a URL is refused."""
+    from opiscal.data.url import Url
+
+    path = named(text)
+    if isinstance(path, Url):
+        raise typer.BadParameter(f"{str(path)!r} is a URL; give a path on this machine")
+    return path
+
 
 DataPaths = Annotated[
     list[str],
     typer.Argument(
         metavar="DATA...",
-        help="Parquet files, folders of shards or globs; together one data set.",
+        help="Parquet files, folders of shards or globs, here or by URL; together one data set.",
+        parser=named,
         show_default=False,
     ),
 ]
@@ -18,6 +40,7 @@ RunOrData = Annotated[
     typer.Argument(
         metavar="[RUN or DATA...]",
         help="A run folder, or data to evaluate first. [default: ./opiscal-run]",
+        parser=named,
         show_default=False,
     ),
 ]
@@ -54,6 +77,7 @@ GalleryPaths = Annotated[
     typer.Option(
         "--gallery",
         metavar="GALLERY",
+        parser=named,
         help="Files of a gallery: pairs are those of a row of DATA, a query, with a gallery row. "
         "Repeatable.",
         show_default=False,
@@ -266,9 +290,11 @@ EfSearch = Annotated[
     ),
 ]
 SaveIndex = Annotated[
-    Path | None,
+    str | None,
     typer.Option(
         "--save-index",
+        metavar="FILE",
+        parser=on_this_machine,
         help="Keep the index in this file, for faiss to read: L2, rows in class order, less "
         "their median.",
         show_default=False,

@@ -10,6 +10,7 @@ from opiscal.cli.console import errors_as_exit_codes, one_line, print_json, prin
 from opiscal.cli.source import DEFAULT_RUN, is_meant_as_run, report_of
 
 if TYPE_CHECKING:
+    from opiscal.data.storage import Place
     from opiscal.report.displays.figure_files import FigureFormat
 
 
@@ -37,6 +38,7 @@ def plot(
         typer.Option(
             "--against",
             metavar="RUN",
+            parser=options.named,
             help="An earlier run, drawn on the same axes: before and after.",
             show_default=False,
         ),
@@ -61,11 +63,12 @@ def plot(
         ),
     ] = "light",
     out: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             "-o",
             "--out",
             metavar="FOLDER or FILE",
+            parser=options.named,
             help="A folder, or for one figure a file such as rates.pdf. [default: the plots folder "
             "of RUN; ./plots for DATA]",
             show_default=False,
@@ -89,13 +92,16 @@ def plot(
     """
     with errors_as_exit_codes(debug):
         from opiscal.data.embedding_set import ColumnNames
+        from opiscal.data.storage import place_of
         from opiscal.report.plots import FigureShape, draw_plots
         from opiscal.report.run import load
         from opiscal.report.settings import EvaluateConfig
         from opiscal.report.whole_file import write_whole
 
         shape = FigureShape(width, height, dpi, style)
-        kinds, formats, folder, file = _what_and_where(source, kind, format_, out)
+        kinds, formats, folder, file = _what_and_where(
+            source, kind, format_, None if out is None else place_of(out)
+        )
         config = EvaluateConfig(
             metric=metric,  # type: ignore[arg-type]  # checked there, with a message
             threads=threads,
@@ -105,7 +111,10 @@ def plot(
         earlier = None if against is None else load(against)
         columns = ColumnNames(embedding_column, label_column, group=group_column)
         report = report_of(source, columns, config, quiet)
-        names = (Path(against or "before").name, Path(source[0] if source else DEFAULT_RUN).name)
+        names = (
+            place_of(against or "before").name,
+            place_of(source[0] if source else DEFAULT_RUN).name,
+        )
         # All are drawn before the first is written: where one fails nothing changes.
         drawn = list(draw_plots(report, kinds, formats, shape, against=earlier, names=names))
         if file is None:
@@ -123,9 +132,13 @@ def plot(
 
 
 def _what_and_where(
-    source: list[str] | None, kind: list[str] | None, format_: list[str] | None, out: Path | None
-) -> tuple[list[str], "list[FigureFormat]", Path, Path | None]:
+    source: list[str] | None,
+    kind: list[str] | None,
+    format_: list[str] | None,
+    out: "Place | None",
+) -> tuple[list[str], "list[FigureFormat]", "Place", "Place | None"]:
     """Kinds, formats, a folder, and the file where one figure has its own name."""
+    from opiscal.data.storage import is_folder, place_of
     from opiscal.errors import UsageError
     from opiscal.report.displays.kinds import KINDS
     from opiscal.report.plots import FORMATS
@@ -133,7 +146,7 @@ def _what_and_where(
     kinds = list(dict.fromkeys(kind or KINDS))
     formats = list(dict.fromkeys(format_ or ("svg", "png")))
     ending = "" if out is None else out.suffix.removeprefix(".").lower()
-    if out is not None and ending in FORMATS and not out.is_dir():
+    if out is not None and ending in FORMATS and not is_folder(out):
         formats = formats if format_ else [ending]
         if len(kinds) != 1 or formats != [ending]:
             raise UsageError(
@@ -142,15 +155,17 @@ def _what_and_where(
             )
         return kinds, formats, out.parent, out  # type: ignore[return-value]
     if out is None:
-        run = source[0] if source else DEFAULT_RUN
-        of_run = not source or (len(source) == 1 and is_meant_as_run(Path(run)))
-        out = Path(run, "plots") if of_run else Path("plots")
+        run = place_of(source[0] if source else DEFAULT_RUN)
+        of_run = not source or (len(source) == 1 and is_meant_as_run(run))
+        out = run / "plots" if of_run else Path("plots")
     return kinds, formats, out, None  # type: ignore[return-value]  # draw_plots checks them
 
 
-def _make(folder: Path) -> None:
+def _make(folder: "Place") -> None:
     from opiscal.errors import InputError
 
+    if not isinstance(folder, Path):
+        return
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

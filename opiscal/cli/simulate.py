@@ -10,7 +10,12 @@ from opiscal.cli.console import errors_as_exit_codes, print_json, print_lines, p
 
 
 def simulate(
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="The Parquet file that is written.")],
+    out: Annotated[
+        str,
+        typer.Argument(
+            metavar="OUT", help="The Parquet file that is written.", parser=options.on_this_machine
+        ),
+    ],
     rows: Annotated[int, typer.Option("--rows", help="Rows in all.")] = 20_000,
     dimensions: Annotated[int, typer.Option("--dimensions", help="Width of a row.")] = 64,
     classes: Annotated[int, typer.Option("--classes", help="Classes, of two rows or more.")] = 500,
@@ -49,7 +54,7 @@ def simulate(
                 if progress is not None:
                     progress("writing rows", written, rows)
 
-            result = write_set(config, out, advance)
+            result = write_set(config, Path(out), advance)
         if json_:
             print_json(simulation_dict(result))
         else:

@@ -1,12 +1,12 @@
 """RUN or DATA: what commands read that need a report."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from opiscal.cli.console import progress_bar, say
 
 if TYPE_CHECKING:
     from opiscal.data.embedding_set import ColumnNames
+    from opiscal.data.storage import Place
     from opiscal.report.record import Report
     from opiscal.report.settings import EvaluateConfig
 
@@ -20,12 +20,13 @@ def report_of(
 
     `columns` and `config` are for data; a run has its own. No path is the run in ``opiscal-run``.
     """
+    from opiscal.data.storage import place_of
     from opiscal.errors import UsageError
     from opiscal.report.run import load
 
     if not source:
         return load(DEFAULT_RUN)
-    runs = [path for path in source if is_meant_as_run(Path(path))]
+    runs = [path for path in source if is_meant_as_run(place_of(path))]
     if len(source) == 1 and runs:
         return load(source[0])
     if runs:
@@ -45,9 +46,11 @@ def report_of(
     return report
 
 
-def is_meant_as_run(folder: Path) -> bool:
+def is_meant_as_run(folder: "Place") -> bool:
     """Whether a folder holds files of a run, be they damaged: it is no data then."""
+    from opiscal.data.storage import is_file
     from opiscal.report.run_folder import CLASSES_FILE, COUNTS_FILE, REPORT_FILE
 
-    report = (folder / REPORT_FILE).is_file()
-    return (folder / COUNTS_FILE).is_file() or (report and (folder / CLASSES_FILE).is_file())
+    if is_file(folder / COUNTS_FILE):
+        return True
+    return is_file(folder / REPORT_FILE) and is_file(folder / CLASSES_FILE)

@@ -1,6 +1,5 @@
 """``opiscal threshold``: one operating point, read from a run."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -61,8 +60,14 @@ def threshold(
         ),
     ] = False,
     out: Annotated[
-        Path | None,
-        typer.Option("-o", "--out", metavar="FILE", help="Write a threshold.json for a service."),
+        str | None,
+        typer.Option(
+            "-o",
+            "--out",
+            metavar="FILE",
+            help="Write a threshold.json for a service.",
+            parser=options.named,
+        ),
     ] = None,
     embedding_column: options.EmbeddingColumn = None,
     label_column: options.LabelColumn = "label",
@@ -82,6 +87,7 @@ def threshold(
     with errors_as_exit_codes(debug):
         from opiscal.cli.threshold_value import distance_of
         from opiscal.data.embedding_set import ColumnNames
+        from opiscal.data.storage import place_of
         from opiscal.errors import UsageError
         from opiscal.measures.rate_intervals import rate_intervals
         from opiscal.measures.rates import rate_curve
@@ -137,7 +143,7 @@ def threshold(
                 f"{point.target:g} among the effective number of pairs: see its interval [wide]"
             )
         if out is not None:
-            write_artifact(threshold_artifact(report, point, confidence), out)
+            write_artifact(threshold_artifact(report, point, confidence), place_of(out))
         if not json_:
             print_lines(point_lines(report, point, confidence))
             if out is not None:

@@ -1,8 +1,7 @@
 """A threshold as it is written on the command line: with its scale, or in a threshold.json."""
 
-from pathlib import Path
-
 from opiscal.data.embedding_set import Metric
+from opiscal.data.storage import place_of
 from opiscal.errors import UsageError
 from opiscal.measures.operating_points import distance_on_scale
 from opiscal.report.artifact import read_artifact
@@ -20,13 +19,14 @@ def distance_of(text: str, metric: Metric, option: str) -> float:
         Where the file cannot be read.
     """
     if text.startswith("@"):
-        kind, distance = read_artifact(Path(text[1:]))
+        file = place_of(text[1:])
+        kind, distance = read_artifact(file)
         if kind != metric:
             raise UsageError(
-                f"{text[1:]!r} is a threshold for {kind}, the run is for {metric}; evaluate "
+                f"{str(file)!r} is a threshold for {kind}, the run is for {metric}; evaluate "
                 f"with --metric {kind}"
                 if option == "--at"
-                else f"{text[1:]!r} is a threshold for {kind}, and {metric} was asked for; give "
+                else f"{str(file)!r} is a threshold for {kind}, and {metric} was asked for; give "
                 f"--metric {kind}"
             )
         return distance

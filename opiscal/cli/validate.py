@@ -1,6 +1,5 @@
 """``opiscal validate``: is this policy, threshold or run sound?"""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,11 +10,12 @@ from opiscal.cli.console import EXIT_USAGE, errors_as_exit_codes, print_json, pr
 
 def validate(
     files: Annotated[
-        list[Path],
+        list[str],
         typer.Argument(
             metavar="FILE...",
             help="Policies (.toml), threshold.json, run folders or their report.json.",
             show_default=False,
+            parser=options.named,
         ),
     ],
     json_: options.Json = False,
@@ -26,6 +26,7 @@ def validate(
     Example: opiscal validate gate.toml threshold.json opiscal-run
     """
     with errors_as_exit_codes(debug):
+        from opiscal.data.storage import place_of
         from opiscal.errors import OpiscalError
         from opiscal.gate.validation import validate as told_of
         from opiscal.report.layout import clean
@@ -33,7 +34,7 @@ def validate(
         found = []
         for file in files:
             try:
-                found.append({"path": str(file), "valid": True, "message": told_of(file)})
+                found.append({"path": str(file), "valid": True, "message": told_of(place_of(file))})
             except OpiscalError as error:
                 found.append({"path": str(file), "valid": False, "message": str(error)})
         if json_:

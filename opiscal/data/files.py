@@ -1,17 +1,22 @@
-"""The files that DATA names: one file, several, folders of shards, globs."""
+"""The files that DATA names: one file, several, folders of shards, globs; here or by URL."""
 
 import glob
 import hashlib
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from difflib import get_close_matches
 from io import BufferedReader
 
+from opiscal.data.object_store import RemoteFile, open_remote
+from opiscal.data.remote_files import remote_files
+from opiscal.data.shard_names import are_of_run, is_hidden, is_shard
+from opiscal.data.url import Url, is_url, named
 from opiscal.errors import InputError
 
-_SUFFIXES = (".parquet", ".pq", ".parq")
-# What `opiscal evaluate` writes: its classes.parquet holds no vectors.
-_RUN_FILES = frozenset({"report.json", "pairs.npz"})
+# Read pages as they are needed in place of whole column chunks, which may be the whole file.
+_BUFFER_BYTES = 1 << 20
+# Where a request takes as long as some megabytes do.
+_REMOTE_BUFFER_BYTES = 8 << 20
 
 
 def find_files(paths: Sequence[str]) -> tuple[str, ...]:
@@ -23,12 +28,13 @@ def find_files(paths: Sequence[str]) -> tuple[str, ...]:
         Files, folders and globs. A folder stands for the files below it, at any depth, that end
         in ``.parquet``, ``.pq`` or ``.parq``; a glob (``*``, ``?``, ``[..]``, ``**``) for the
         files and folders it matches. Both are sorted by name, and pass over names that begin
-        with ``_`` or a dot, such as ``_SUCCESS``, and run folders.
+        with ``_`` or a dot, such as ``_SUCCESS``, and run folders. Each may be a URL that pyarrow
+        knows; see `opiscal.data.object_store`.
 
     Returns
     -------
     tuple of str
-        At least one path.
+        At least one path. Those of URLs are `opiscal.data.url.Url`, which show no credentials.
 
     Raises
     ------
@@ -38,12 +44,13 @@ def find_files(paths: Sequence[str]) -> tuple[str, ...]:
     """
     files: list[str] = []
     for path in paths:
-        files.extend(_files_of(os.fspath(path)))
+        name = named(os.fspath(path))
+        files.extend(remote_files(name) if isinstance(name, Url) else _files_of(name))
     if not files:
         raise InputError("no input is named; give a Parquet file, a folder of them or a glob")
     seen: dict[str, str] = {}
     for file in files:
-        real = os.path.realpath(file)
+        real = file if isinstance(file, Url) else os.path.realpath(file)
         if real in seen:
             other = "" if seen[real] == file else f" (also as {seen[real]!r})"
             raise InputError(
@@ -54,18 +61,25 @@ def find_files(paths: Sequence[str]) -> tuple[str, ...]:
     return tuple(files)
 
 
-def open_file(path: str) -> BufferedReader:
-    """Open a file for reading; every byte of the input comes through here.
+def open_file(path: str) -> BufferedReader | RemoteFile:
+    """Open a file for reading, at any place; every byte of the input comes through here.
 
     Raises
     ------
     InputError
         Where it cannot be opened.
     """
+    if is_url(path):
+        return open_remote(Url(path))
     try:
         return open(path, "rb")
     except OSError as error:
         raise unreadable(path, error) from error
+
+
+def buffer_bytes(path: str) -> int:
+    """How much of a file is best read at a time."""
+    return _REMOTE_BUFFER_BYTES if is_url(path) else _BUFFER_BYTES
 
 
 def sha256(path: str) -> str:
@@ -78,7 +92,8 @@ def sha256(path: str) -> str:
     """
     with open_file(path) as file:
         try:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+            read = BufferedReader(file, 2 * _REMOTE_BUFFER_BYTES) if is_url(path) else file
+            return hashlib.file_digest(read, "sha256").hexdigest()
         except OSError as error:
             raise unreadable(path, error) from error
 
@@ -108,7 +123,7 @@ def _files_below(folder: str) -> list[str]:
     found, others = _scan(folder)
     if found:
         return found
-    if _is_run(os.listdir(folder)):
+    if are_of_run(os.listdir(folder)):
         raise InputError(
             f"the folder {folder!r} is a run, which holds counts and no vectors; give the data "
             "that it was made from"
@@ -129,19 +144,15 @@ def _scan(folder: str) -> tuple[list[str], list[str]]:
         raise unreadable(os.fspath(error.filename or folder), error) from error
 
     for here, folders, names in os.walk(folder, onerror=refuse, followlinks=True):
-        if _is_run(names):
+        if are_of_run(names):
             folders.clear()
             continue
-        folders[:] = [name for name in folders if not _hidden(name)]
+        folders[:] = [name for name in folders if not is_hidden(name)]
         for name in names:
-            if not _hidden(name):
-                fits = name.lower().endswith(_SUFFIXES)
+            if not is_hidden(name):
+                fits = is_shard(name)
                 (found if fits else others).append(os.path.join(here, name))
     return sorted(found, key=_by_name), sorted(others, key=_by_name)
-
-
-def _is_run(names: Iterable[str]) -> bool:
-    return _RUN_FILES.issubset(names)
 
 
 def _by_name(path: str) -> list[str]:
@@ -154,7 +165,7 @@ def _files_matching(pattern: str) -> list[str]:
     # A dict is a set in order: with "**" a folder and the files in it may both match.
     files: dict[str, None] = {}
     for match in sorted(glob.glob(pattern, recursive=True), key=_by_name):
-        if any(_hidden(part) for part in match.split(os.sep) if part not in literal):
+        if any(is_hidden(part) for part in match.split(os.sep) if part not in literal):
             continue
         if os.path.isfile(match):
             files[match] = None
@@ -168,10 +179,6 @@ def _files_matching(pattern: str) -> list[str]:
 
 
 def _missing(path: str) -> InputError:
-    if "://" in path:
-        return InputError(
-            f"{path!r} is a URL; files, folders and globs on this machine are read: copy it first"
-        )
     folder, name = os.path.split(os.path.normpath(path))
     try:
         near = get_close_matches(name, os.listdir(folder or "."), n=1, cutoff=0.6)
@@ -181,7 +188,3 @@ def _missing(path: str) -> InputError:
             return InputError(f"{path!r} does not exist, nor can its folder {folder!r} be read")
     hint = f"did you mean {os.path.join(folder, near[0])!r}?" if near else "check the path"
     return InputError(f"{path!r} does not exist; {hint}")
-
-
-def _hidden(name: str) -> bool:
-    return name.startswith(("_", "."))

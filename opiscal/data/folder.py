@@ -4,7 +4,7 @@ import os
 import tempfile
 from contextlib import suppress
 
-from opiscal.data.object_store import files_below, open_remote, remove_remote, write_remote
+from opiscal.data.object_store import children, open_remote, remove_remote, write_remote
 from opiscal.data.url import Url, is_url
 from opiscal.errors import InputError
 
@@ -53,7 +53,7 @@ class Folder:
             Where it cannot be listed.
         """
         if self._url is not None:
-            found = [url.name for url in files_below(self._url, deep=False)]
+            found = [one.name for one, kind in children(self._url).items() if kind == "file"]
         else:
             try:
                 with os.scandir(self.path) as entries:

@@ -9,12 +9,13 @@ import os
 import random
 import time
 from collections.abc import Callable
-from functools import lru_cache
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
-from urllib.parse import parse_qsl, quote, unquote
 
-from opiscal.data.store_errors import ATTEMPTS, has_no_reason, safe_text, store_error
-from opiscal.data.url import Access, Url
+from opiscal.data.file_systems import place_in_store
+from opiscal.data.store_errors import ATTEMPTS, UNREAD_ANSWER, cause_of, has_no_reason, store_error
+from opiscal.data.url import Url
+from opiscal.data.waiting import interruptible
 from opiscal.errors import InputError
 
 if TYPE_CHECKING:
@@ -23,25 +24,11 @@ if TYPE_CHECKING:
 Found = TypeVar("Found")
 Kind = Literal["file", "folder", "nothing"]
 
-_CONNECT_SECONDS = 5
-# Without a byte in all this time a connection is lost.
-_SILENT_SECONDS = 15
-_GCS_RETRY_SECONDS = 60
 # Less is not asked for: a request takes longer than so many bytes do, and the answer to a short one
 # has no room for the words of an error.
 _LEAST_READ = 1 << 16
-_S3_OPTIONS = (
-    "region",
-    "scheme",
-    "endpoint_override",
-    "tls_ca_file_path",
-    "force_virtual_addressing",
-)
-_S3_IGNORED = frozenset({"allow_bucket_creation", "allow_bucket_deletion"})
 # A file of these is there once it is complete, not before.
 _WHOLE_OBJECTS = frozenset({"s3", "gs", "gcs", "abfs", "abfss"})
-# An error in place of bytes, over which the libraries of the store do not try again.
-_UNREAD_ANSWER = "Failed to flush response stream"
 
 
 class RemoteFile(io.RawIOBase):
@@ -81,6 +68,10 @@ class RemoteFile(io.RawIOBase):
         self._at += len(data)
         return data
 
+    def readall(self) -> bytes:
+        """Return all bytes from here to the end."""
+        return self.read()
+
     def readinto(self, buffer: "WriteableBuffer") -> int:
         """Fill a buffer with the next bytes."""
         view = memoryview(buffer).cast("B")
@@ -95,6 +86,8 @@ class RemoteFile(io.RawIOBase):
         super().close()
 
     def _bytes(self, at: int, count: int) -> bytes:
+        if count == 0:
+            return b""
         if count >= _LEAST_READ:
             return self._fetch(at, count)
         start = at - self._kept_at
@@ -117,32 +110,42 @@ def open_remote(url: Url) -> RemoteFile:
     InputError
         Where it is not there or cannot be read.
     """
-    filesystem, path = _place(url)
+    filesystem, path = place_in_store(url)
     file = _asking(url, "read", lambda: filesystem.open_input_file(path))
     return RemoteFile(url, file, file.size())
 
 
 def kind_of(url: Url) -> Kind:
     """What stands at a URL: a file, a folder or nothing."""
-    filesystem, path = _place(url)
+    filesystem, path = place_in_store(url)
     found = _asking(url, "read", lambda: filesystem.get_file_info(path))
     return "file" if found.is_file else "folder" if found.type.name == "Directory" else "nothing"
 
 
-def files_below(url: Url, *, deep: bool = True) -> dict[Url, int]:
-    """The files in a folder and, if `deep`, in those below it, with their sizes in bytes.
+def files_below(url: Url) -> dict[Url, int]:
+    """The files in a folder and in those below it, with their sizes in bytes.
 
     None where there is no such folder.
     """
+    found = _listed(url, deep=True)
+    return {one: info.size for one, info in found.items() if info.is_file}
+
+
+def children(url: Url) -> dict[Url, Kind]:
+    """What is in a folder; nothing where there is no such folder."""
+    found = _listed(url, deep=False)
+    return {one: "file" if info.is_file else "folder" for one, info in found.items()}
+
+
+def _listed(url: Url, *, deep: bool) -> dict[Url, Any]:
     from pyarrow.fs import FileSelector
 
-    filesystem, path = _place(url)
+    filesystem, path = place_in_store(url)
     selector = FileSelector(path, recursive=deep, allow_not_found=True)
     found = _asking(url, "listed", lambda: filesystem.get_file_info(selector))
     above = len(path.rstrip("/")) + 1
     below = f"{url.key}/" if url.key else ""
-    files = {url.at(below + info.path[above:]): info.size for info in found if info.is_file}
-    return dict(sorted(files.items()))
+    return {url.at(below + info.path[above:]): info for info in found}
 
 
 def write_remote(url: Url, data: bytes | memoryview) -> None:
@@ -153,24 +156,29 @@ def write_remote(url: Url, data: bytes | memoryview) -> None:
     InputError
         Where it cannot be written.
     """
-    filesystem, path = _place(url)
+    filesystem, path = place_in_store(url)
     if url.scheme in _WHOLE_OBJECTS:
         _asking(url, "written", lambda: _send(filesystem, path, data))
         return
     partial = url.parent / f".opiscal-writing-{random.getrandbits(48):012x}"
-    other = _place(partial)[1]
+    other = place_in_store(partial)[1]
 
     def send_and_rename() -> None:
         filesystem.create_dir(other.rpartition("/")[0], recursive=True)
-        _send(filesystem, other, data)
-        filesystem.move(other, path)
+        try:
+            _send(filesystem, other, data)
+            filesystem.move(other, path)
+        except BaseException:
+            with suppress(Exception):
+                filesystem.delete_file(other)
+            raise
 
     _asking(url, "written", send_and_rename)
 
 
 def remove_remote(url: Url) -> None:
     """Remove a file, if it is there."""
-    filesystem, path = _place(url)
+    filesystem, path = place_in_store(url)
     try:
         _asking(url, "removed", lambda: filesystem.delete_file(path))
     except InputError as error:
@@ -189,100 +197,35 @@ def _asking(url: Url, doing: str, ask: Callable[[], Found]) -> Found:
     """Call a library of a store, and turn whatever it raises into one line."""
     for attempt in range(ATTEMPTS):
         try:
-            return ask()
+            return interruptible(ask)
         except FileNotFoundError as error:
             raise InputError(f"{str(url)!r} does not exist; check the URL") from error
         except Exception as error:
-            if _UNREAD_ANSWER in str(error) and attempt + 1 < ATTEMPTS:
+            if UNREAD_ANSWER in str(error) and attempt + 1 < ATTEMPTS:
                 time.sleep(random.uniform(0.5, 1.0) * 2**attempt)
                 continue
-            raise store_error(url, _with_reason(url, error), doing) from error
+            told = _with_reason(url, error)
+            raise store_error(url, told, doing) from cause_of(url, told)
     raise AssertionError
 
 
 def _with_reason(url: Url, error: Exception) -> Exception:
-    """The error itself, or that of a listing, whose answer has the words that this one lacks."""
-    if url.scheme != "s3" or not has_no_reason(error) or "status 5" in str(error):
+    """The error itself, or that of a question whose answer has the words that this one lacks."""
+    if url.scheme != "s3":
         return error
     from pyarrow.fs import FileSelector
 
-    filesystem, path = _place(url)
+    filesystem, path = place_in_store(url)
+    if UNREAD_ANSWER in str(error):
+        try:
+            if not filesystem.get_file_info(path).is_file:
+                return OSError("it was there, and has been removed")
+        except Exception as told:
+            error = told
+    if not has_no_reason(error) or "status 5" in str(error):
+        return error
     try:
         filesystem.get_file_info(FileSelector(path, allow_not_found=True))
     except Exception as told:
         return error if has_no_reason(told) else told
     return error
-
-
-def _place(url: Url) -> tuple[Any, str]:
-    """The file system of a URL, and the path that it has there."""
-    servers = tuple(
-        os.environ.get(name, "") for name in ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
-    )
-    filesystem, base = _opened(url.scheme, url.host, url.access, servers[0] or servers[1])
-    if not url.key:
-        return filesystem, base or "/"
-    return filesystem, f"{base}/{url.key}" if base or url.scheme in ("hdfs", "viewfs") else url.key
-
-
-@lru_cache(maxsize=64)
-def _opened(scheme: str, host: str, access: Access, server: str) -> tuple[Any, str]:
-    url = Url(f"{scheme}://{host}", access)
-    try:
-        if scheme == "s3":
-            return _s3(url, server), host
-        return _by_uri(url)
-    except InputError:
-        raise
-    except Exception as error:
-        raise store_error(url, error, "opened") from error
-
-
-def _s3(url: Url, server: str) -> Any:
-    from pyarrow import fs
-
-    given = dict(parse_qsl(url.access.query, keep_blank_values=True))
-    for name in given.keys() - _S3_IGNORED:
-        if name not in _S3_OPTIONS:
-            raise InputError(
-                f"{str(url)!r} has a query part with {safe_text(name[:40])!r}; known are "
-                f"{', '.join(_S3_OPTIONS)}"
-            )
-    options: dict[str, Any] = {name: given[name] for name in _S3_OPTIONS if name in given}
-    if "force_virtual_addressing" in options:
-        options["force_virtual_addressing"] = options["force_virtual_addressing"] in ("true", "1")
-    endpoint = options.get("endpoint_override") or server
-    if endpoint:
-        scheme, cut, rest = endpoint.rpartition("://")
-        options["endpoint_override"] = rest.rpartition("@")[2].rstrip("/")
-        if cut:
-            options["scheme"] = scheme
-    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
-    if "region" not in options:
-        options["region"] = region or (None if endpoint else fs.resolve_s3_region(url.host))
-    key, _, secret = url.access.user.partition(":")
-    if secret:
-        options |= {"access_key": unquote(key), "secret_key": unquote(secret)}
-    elif key:
-        raise InputError(
-            f"{str(url)!r} has a user part without a secret; give KEY:SECRET@, or better leave it "
-            "out and set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
-        )
-    return fs.S3FileSystem(
-        connect_timeout=_CONNECT_SECONDS,
-        request_timeout=_SILENT_SECONDS,
-        retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=ATTEMPTS),
-        **options,
-    )
-
-
-def _by_uri(url: Url) -> tuple[Any, str]:
-    from pyarrow import fs
-
-    user = quote(unquote(url.access.user), safe=":")
-    query = url.access.query
-    if url.scheme in ("gs", "gcs") and "retry_limit_seconds" not in query:
-        query += f"{'&' if query else ''}retry_limit_seconds={_GCS_RETRY_SECONDS}"
-    uri = f"{url.scheme}://{user}{'@' if user else ''}{url.host}/{'?' if query else ''}{query}"
-    filesystem, base = fs.FileSystem.from_uri(uri)
-    return filesystem, base.rstrip("/")

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from opiscal.data.collector import RowCollector
 from opiscal.data.column_values import column_codes, list_elements, list_lengths
 from opiscal.data.embedding_set import ColumnNames, EmbeddingSet, InputFile, RowPolicy
-from opiscal.data.files import find_files, open_file, sha256, unreadable
+from opiscal.data.files import buffer_bytes, find_files, open_file, sha256, unreadable
 from opiscal.data.label_codes import CodedLabels, LabelTable
 from opiscal.data.parquet_schema import (
     ChosenColumns,
@@ -29,8 +29,6 @@ from opiscal.errors import InputError
 # A record batch: large enough that its overhead does not show, small beside the bound on memory.
 _BATCH_VALUES = 1 << 19
 _BATCH_ROWS_UNKNOWN = 1 << 9
-# Read pages as they are needed in place of whole column chunks, which may be the whole file.
-_BUFFER_BYTES = 1 << 20
 
 __all__ = ["ColumnNames", "files_of", "read_codes", "read_embeddings"]
 
@@ -231,7 +229,10 @@ def open_parquet(path: str) -> Iterator[pq.ParquetFile]:
     """
     with open_file(path) as file, _decoding(path):
         yield pq.ParquetFile(
-            file, pre_buffer=False, buffer_size=_BUFFER_BYTES, page_checksum_verification=True
+            file,
+            pre_buffer=False,
+            buffer_size=buffer_bytes(path),
+            page_checksum_verification=True,
         )
 
 

@@ -8,10 +8,16 @@ from opiscal.errors import InputError
 
 # How often one request is sent at most, the first time included.
 ATTEMPTS = 5
+# An error in place of bytes, over which the library of the store does not try again.
+UNREAD_ANSWER = "Failed to flush response stream"
 
 _AWS = re.compile(
     r"AWS Error (?P<code>\w+)(?: \(HTTP status (?P<status>\d+)\))? during \w+ operation: "
     r"(?:Unable to parse ExceptionName: (?P<name>\w+) Message: )?(?P<text>.*)"
+)
+_GOOGLE = re.compile(
+    r"google::cloud::Status\((?P<code>\w+): (?:.* with a last message of )?(?P<text>.*?)"
+    r"(?: error_info=.*)?\)$"
 )
 _STATUS = {
     "SLOW_DOWN": 503,
@@ -27,7 +33,7 @@ _STATUS = {
     "RESOURCE_NOT_FOUND": 404,
 }
 _LENGTH = 200
-_SECRET_VARIABLE = re.compile(r"KEY|SECRET|TOKEN|PASSWORD|CREDENTIAL|SAS|CONNECTION_STRING")
+_SECRET_VARIABLE = re.compile(r"(^|_)(KEY|SECRET|TOKEN|PASSWORD|SAS|CONNECTION_STRING)(_|$)")
 _LEAST_SECRET = 6
 
 # The first that fits says what to do next.
@@ -35,7 +41,7 @@ _ADVICE: tuple[tuple[str, str, str], ...] = (
     (
         r"NO_SUCH_BUCKET|NoSuchBucket|Bucket '[^']*' not found|bucket does not exist",
         "its bucket does not exist",
-        "check its name, and the server in AWS_ENDPOINT_URL or ?endpoint_override=",
+        "check its name, and {server}",
     ),
     (
         r"PermanentRedirect|TemporaryRedirect|AuthorizationHeaderMalformed|status 301|status 307"
@@ -57,7 +63,7 @@ _ADVICE: tuple[tuple[str, str, str], ...] = (
         r"NETWORK_CONNECTION|curlCode|CURL error|Couldn't resolve|Could not connect|timed out"
         r"|UNAVAILABLE",
         "the server was not reached{after}",
-        "check the network, the name of the host and AWS_ENDPOINT_URL or ?endpoint_override=",
+        "check the network, the name of the host and {server}",
     ),
     (
         r"INTERNAL_FAILURE|REQUEST_TIMEOUT|status 5\d\d",
@@ -89,21 +95,28 @@ def store_error(url: Url, error: Exception, doing: str) -> InputError:
         ``removed`` or ``opened``, which comes before any request that is ours.
     """
     said = _said(url, error)
-    after = "" if doing == "opened" else f", after {ATTEMPTS} attempts"
+    # Other stores are asked for some time, not so many times.
+    after = f", after {ATTEMPTS} attempts" if url.scheme == "s3" and doing != "opened" else ""
     if re.search(_NO_STORE, str(error)):
         return InputError(
             f"{str(url)!r} cannot be opened ({said}); give a URL that pyarrow knows, such as "
             "s3://, gs:// or abfs://, or a path on this machine"
         )
+    server = "AWS_ENDPOINT_URL or ?endpoint_override=" if url.scheme == "s3" else "the URL"
     for pattern, what, advice in _ADVICE:
         if re.search(pattern, str(error)):
             return InputError(
                 f"{str(url)!r} cannot be {doing}: {what.format(after=after)} ({said}); "
-                f"{advice or _credentials(url)}"
+                f"{advice.format(server=server) or _credentials(url)}"
             )
     return InputError(
         f"{str(url)!r} cannot be {doing} ({said}); check the URL, and that the server knows it"
     )
+
+
+def cause_of(url: Url, error: Exception) -> OSError:
+    """What a library raised, without secrets: a traceback shows the cause of an error too."""
+    return OSError(f"{type(error).__name__}: {safe_text(str(error), url)}")
 
 
 def has_no_reason(error: Exception) -> bool:
@@ -113,7 +126,12 @@ def has_no_reason(error: Exception) -> bool:
 
 def safe_text(text: str, url: Url | None = None) -> str:
     """One line without secrets: those of URLs, and those that stand in the environment."""
-    line = redacted(" ".join(text.split()), None if url is None else url.access)
+    return safe_lines(" ".join(text.split()), url)
+
+
+def safe_lines(text: str, url: Url | None = None) -> str:
+    """Text without secrets, as `safe_text`, in as many lines as it has."""
+    line = redacted(text, None if url is None else url.access)
     for name, value in os.environ.items():
         if len(value) >= _LEAST_SECRET and _SECRET_VARIABLE.search(name.upper()):
             line = line.replace(value, "...")
@@ -129,6 +147,11 @@ def _said(url: Url, error: Exception) -> str:
         code = " ".join(str(part) for part in (status, name) if part)
         told = re.sub(r" \(Request ID: .*", "", found["text"]).rstrip(". ")
         text = code if "No response body" in told else f"{code}: {told}"
+        if UNREAD_ANSWER in told:
+            text = "an error in place of the bytes"
+    found = _GOOGLE.search(" ".join(text.split()))
+    if found is not None:
+        text = f"{found['code']}: {found['text']}"
     # Before it is cut: half a secret is none that is known.
     return safe_text(text, url)[:_LENGTH] or type(error).__name__
 

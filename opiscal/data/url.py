@@ -15,6 +15,8 @@ _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 # Up to where a URL reaches in running text, as in the message of an exception.
 _URL_IN_TEXT = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s'\"<>]*")
 _PORT = re.compile(r"[^:]:\d+$")
+# Of the parts of a query that signs a URL, or lets someone in.
+_SECRET_NAME = re.compile(r"sig|token|key|secret|passw|credential|auth", re.IGNORECASE)
 _DEFAULT_HOSTS = frozenset({"hdfs", "viewfs"})
 _NO_PORTS = frozenset({"s3", "gs", "gcs"})
 # Words of a query that messages need, such as the server that does not answer.
@@ -147,6 +149,29 @@ def is_url(text: str) -> bool:
     return _URL.match(text) is not None
 
 
+def named(text: str) -> str:
+    """A path or a URL as it was given: a `Url`, or a path on this machine.
+
+    Raises
+    ------
+    InputError
+        Where it is a URL without a host, or a ``file://`` of another machine.
+
+    Examples
+    --------
+    >>> named("file:///data/a%20b.parquet"), type(named("s3://bucket/a")).__name__
+    ('/data/a b.parquet', 'Url')
+    """
+    if not is_url(text) or isinstance(text, Url):
+        return text
+    parts = _parts(text)
+    if parts.scheme != "file":
+        return Url(text)
+    if parts.host not in ("", "localhost"):
+        raise InputError(f"{parts.shown!r} is on another machine; give file:///path")
+    return unquote(parts.path)
+
+
 def shown(text: str) -> str:
     """A word of a command line or a URL without the user and query parts of the URL in it.
 
@@ -167,15 +192,23 @@ def shown(text: str) -> str:
 def redacted(text: str, access: Access | None = None) -> str:
     """A message without the user and query parts of the URLs in it, nor those of `access`.
 
+    A page of the web, such as one that is a label, keeps a query that no secret is in.
+
     Examples
     --------
     >>> redacted("Cannot parse URI: 's3://KEY:SEC/RET@b/x?a=1' at SEC", Access("KEY:SEC", ""))
     "Cannot parse URI: 's3://b/x' at ..."
     """
-    clean = _URL_IN_TEXT.sub(lambda found: shown(found.group()), text)
+    clean = _URL_IN_TEXT.sub(lambda found: _without_secrets(found.group()), text)
     for secret in _secrets(access or Access()):
         clean = clean.replace(secret, _HIDDEN)
     return clean
+
+
+def _without_secrets(url: str) -> str:
+    parts = _parts(url)
+    of_web = parts.scheme in ("http", "https") and not _SECRET_NAME.search(parts.query)
+    return url if of_web and not parts.user else parts.shown
 
 
 def _secrets(access: Access) -> list[str]:

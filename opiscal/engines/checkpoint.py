@@ -3,12 +3,15 @@
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import asdict
 from typing import Any
 
 from opiscal.data.folder import Folder
+from opiscal.engines.difference import first_difference
 from opiscal.errors import InputError, UsageError
 from opiscal.pairs.lattice import Lattice
+from opiscal.pairs.tasks.counting import SharedOut
 from opiscal.pairs.tasks.pieces import Piece, pack, sum_pieces
 from opiscal.pairs.tasks.pieces_file import (
     CountedTasks,
@@ -21,7 +24,9 @@ from opiscal.version import __version__
 
 MANIFEST = "checkpoint.json"
 _FORMAT = 1
-_FILE = re.compile(r"(?P<job>[a-z0-9-]+)\.(task|tasks)-\d+(-\d+)?\.npz")
+# In the order in which two evaluations are told apart; how jobs are shared out does not matter.
+_KEYS = ("format", "opiscal_version", "identity", "edges", "tasks")
+_FILE = re.compile(r"(?P<job>[a-z0-9-]+)\.(task-(?P<number>\d+)|tasks-\d+-(?P<many>\d+))\.npz")
 # Counts may take so many times the bytes of the finished ones while they are kept.
 _MOST_TIMES = 2
 
@@ -45,11 +50,10 @@ class Checkpoint:
         self.folder = Folder(folder)
         self._digest = ""
         self._bytes: dict[str, int] = {}
+        self._torn: set[str] = set()
         self._room = 0
 
-    def begin(
-        self, identity: Mapping[str, Any], lattice: Lattice, tasks: Mapping[str, Any]
-    ) -> dict[str, Any]:
+    def begin(self, identity: Mapping[str, Any], lattice: Lattice, how: SharedOut) -> SharedOut:
         """Take the folder for an evaluation.
 
         Parameters
@@ -57,12 +61,12 @@ class Checkpoint:
         identity : mapping
             What the counts follow from.
         lattice : Lattice
-        tasks : mapping
+        how : SharedOut
             How jobs are to be shared out into tasks.
 
         Returns
         -------
-        dict
+        SharedOut
             How they are: a folder that has counts keeps to what they were shared out by.
 
         Raises
@@ -75,13 +79,13 @@ class Checkpoint:
             "opiscal_version": __version__,
             "identity": json.loads(json.dumps(identity)),
             "edges": edges_digest(lattice),
-            "tasks": dict(tasks),
+            "tasks": asdict(how),
         }
         names = self.folder.names()
         if MANIFEST in names:
             known = self._manifest()
-            for key in ("format", "opiscal_version", "identity", "edges"):
-                differing = first_difference(key, known.get(key), own[key])
+            for key in _KEYS[:-1]:
+                differing = first_difference(key, known[key], own[key])
                 if differing is not None:
                     raise UsageError(
                         f"the checkpoint {self.folder.shown!r} is of another evaluation: "
@@ -95,9 +99,20 @@ class Checkpoint:
                     "empty or a new one"
                 )
             self.folder.write(MANIFEST, json.dumps(own, indent=1).encode())
-        said = {key: own[key] for key in ("format", "identity", "edges", "tasks")}
-        self._digest = hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
-        return dict(own["tasks"])
+        self._digest = _digest_of(own)
+        return SharedOut(**own["tasks"])
+
+    def opened(self) -> dict[str, Any]:
+        """Take the folder as it is, to read from; gives what `begin` has written.
+
+        Raises
+        ------
+        InputError
+            Where it is no checkpoint.
+        """
+        known = self._manifest()
+        self._digest = _digest_of(known)
+        return known
 
     @property
     def digest(self) -> str:
@@ -116,39 +131,38 @@ class Checkpoint:
         InputError
             Where a file is of another evaluation.
         """
-        parts = []
-        for name in self.folder.names():
-            match = _FILE.fullmatch(name)
-            if match is not None and match["job"] == job:
-                part = self.load(name)
-                if part is not None:
-                    parts.append((name, part))
-        # Where an interrupt came between the writing of many tasks and the removing of the single
-        # ones, both are there; those of more tasks hold the others.
-        parts.sort(key=lambda found: -len(found[1].numbers))
-        seen: set[int] = set()
-        kept = []
-        for name, part in parts:
-            if seen.isdisjoint(part.numbers):
-                seen.update(part.numbers)
-                kept.append(part)
-            else:
-                self._forget(name)
-        return kept
+        kept, spare = self._found(job)
+        for name in spare:
+            self._forget(name)
+        return list(kept.values())
+
+    def peek(self, job: str) -> list[CountedTasks]:
+        """As `counted`, and nothing in the folder is changed."""
+        return list(self._found(job)[0].values())
+
+    @property
+    def torn(self) -> list[str]:
+        """Names of the files that were found torn."""
+        return sorted(self._torn)
 
     def load(self, name: str) -> CountedTasks | None:
         """The content of one file, None where it is torn or not there."""
         try:
             data = self.folder.read(name)
+        except InputError:
+            return None
+        self._bytes[name] = len(data)
+        try:
             part = counted_from_bytes(data)
-        except (TornFileError, InputError):
+        except TornFileError:
+            # It takes room until counts are put together, or its task is counted again.
+            self._torn.add(name)
             return None
         if part.digest != self._digest:
             raise InputError(
                 f"{name!r} in the checkpoint {self.folder.shown!r} is of another evaluation; "
                 "remove the file, or give another folder"
             )
-        self._bytes[name] = len(data)
         return part
 
     def save(self, job: str, number: int, pieces: list[Piece]) -> None:
@@ -167,7 +181,9 @@ class Checkpoint:
 
     def noted(self, job: str, number: int, size: int) -> None:
         """Take note that a worker has kept a task, in so many bytes."""
-        self._bytes[task_file(job, number)] = size
+        name = task_file(job, number)
+        self._bytes[name] = size
+        self._torn.discard(name)
         self._save_room(job)
 
     def write(self, name: str, counted: CountedTasks) -> int:
@@ -175,28 +191,53 @@ class Checkpoint:
         data = counted_to_bytes(counted)
         self.folder.write(name, data)
         self._bytes[name] = len(data)
+        self._torn.discard(name)
         return len(data)
 
     def _save_room(self, job: str) -> None:
-        if sum(self._bytes.values()) > self._room / _MOST_TIMES:
-            self._put_together(job)
+        many = sum(name.startswith(f"{job}.") for name in self._bytes) > 1
+        if many and sum(self._bytes.values()) > self._room / _MOST_TIMES:
+            self.put_together(job)
 
-    def _put_together(self, job: str) -> None:
+    def put_together(self, job: str) -> None:
         """Make one file of all that is there of a job."""
-        before = [name for name in self._bytes if name.startswith(f"{job}.")]
-        if len(before) < 2:
-            return
-        parts = self.counted(job)
-        one = merged(parts, pack(sum_pieces(part.pieces for part in parts)))
-        name = f"{job}.tasks-{one.numbers[0]}-{len(one.numbers)}.npz"
-        self.write(name, one)
-        for other in before:
-            if other != name:
-                self._forget(other)
+        kept, spare = self._found(job)
+        if len(kept) > 1:
+            parts = list(kept.values())
+            one = merged(parts, pack(sum_pieces(part.pieces for part in parts)))
+            name = f"{job}.tasks-{one.numbers[0]}-{len(one.numbers)}.npz"
+            self.write(name, one)
+            spare += [other for other in kept if other != name]
+        for other in [*spare, *(name for name in self._torn if name.startswith(f"{job}."))]:
+            self._forget(other)
+
+    def _found(self, job: str) -> tuple[dict[str, CountedTasks], list[str]]:
+        """The files of a job that hold every task once, and those whose tasks others hold."""
+        parts = []
+        for name in self.folder.names():
+            match = _FILE.fullmatch(name)
+            if match is not None and match["job"] == job:
+                part = self.load(name)
+                if part is not None:
+                    parts.append((name, part))
+        # Where an interrupt came between the writing of many tasks and the removing of the single
+        # ones, both are there; those of more tasks hold the others.
+        parts.sort(key=lambda found: -len(found[1].numbers))
+        seen: set[int] = set()
+        kept: dict[str, CountedTasks] = {}
+        spare = []
+        for name, part in parts:
+            if seen.isdisjoint(part.numbers):
+                seen.update(part.numbers)
+                kept[name] = part
+            else:
+                spare.append(name)
+        return kept, spare
 
     def _forget(self, name: str) -> None:
         self.folder.remove(name)
         self._bytes.pop(name, None)
+        self._torn.discard(name)
 
     def _manifest(self) -> dict[str, Any]:
         try:
@@ -206,11 +247,32 @@ class Checkpoint:
                 f"{MANIFEST!r} of {self.folder.shown!r} cannot be read; give another "
                 "folder, or remove this one"
             ) from error
-        if not isinstance(found, dict) or not isinstance(found.get("tasks"), dict):
+        known = isinstance(found, dict) and all(key in found for key in _KEYS)
+        if not known or not isinstance(found["tasks"], dict):
             raise InputError(
                 f"{MANIFEST!r} of {self.folder.shown!r} is none of ours; give another folder"
             )
-        return found
+        return dict(found)
+
+
+def _digest_of(manifest: Mapping[str, Any]) -> str:
+    """Of what counts follow from; another version may write other files of the same counts."""
+    said = {key: manifest[key] for key in _KEYS if key != "opiscal_version"}
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+
+
+def names_hold(names: Iterable[str], job: str, numbers: Collection[int]) -> bool:
+    """Whether some files are, by their names, those of all these tasks.
+
+    Examples
+    --------
+    >>> names_hold(["set.tasks-3-2.npz", "group-1.task-000004.npz"], "set", [3, 8])
+    True
+    """
+    found = [match for name in names if (match := _FILE.fullmatch(name)) and match["job"] == job]
+    if any(match["many"] is not None and int(match["many"]) == len(numbers) for match in found):
+        return True
+    return set(numbers) <= {int(match["number"]) for match in found if match["number"]}
 
 
 def task_file(job: str, number: int) -> str:
@@ -233,27 +295,3 @@ def edges_digest(lattice: Lattice) -> str:
     ):
         digest.update(array.tobytes())
     return digest.hexdigest()
-
-
-def first_difference(name: str, there: Any, here: Any) -> str | None:
-    """The first key whose values differ, with both of them; None where none does.
-
-    Examples
-    --------
-    >>> first_difference("settings", {"seed": 1}, {"seed": 2})
-    'settings.seed is 1 there and 2 here'
-    """
-    if isinstance(there, Mapping) and isinstance(here, Mapping):
-        for key in [*here, *(key for key in there if key not in here)]:
-            found = first_difference(f"{name}.{key}", there.get(key), here.get(key))
-            if found is not None:
-                return found
-        return None
-    if there == here:
-        return None
-    return f"{name} is {_shortened(there)} there and {_shortened(here)} here"
-
-
-def _shortened(value: Any) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -76,7 +76,8 @@ class ClusterEstimate:
     columns : int
         Of a sample: rows that every row is paired with.
     sample_seconds : float or None
-        About how long one worker takes for it; None where it is as large as every pair.
+        About how long the workers take for it, one of which finds the near pairs; None where it is
+        as large as every pair.
     rows_for_sampling : int
         From how many rows on the sample is faster than every pair.
     most_exact_rows : int
@@ -128,7 +129,7 @@ def estimate_cluster(
     seconds = exact_seconds(every.rows, asked.workers * rates.pairs)
     sample = None
     if every.rows > 2 * DEFAULT_COLUMNS:
-        sample = sample_seconds(every.rows, DEFAULT_COLUMNS, rates.pairs)
+        sample = sample_seconds(every.rows, DEFAULT_COLUMNS, rates.pairs, asked.workers)
     return ClusterEstimate(
         workers=asked.workers,
         rows=every.rows,

@@ -21,7 +21,7 @@ from opiscal.pairs.lattice import Lattice
 from opiscal.pairs.plan import exact_seconds
 from opiscal.pairs.sorted_rows import class_order
 from opiscal.pairs.stored_sets import span_cuts
-from opiscal.pairs.tasks.counting import plan_tasks
+from opiscal.pairs.tasks.counting import SharedOut
 from opiscal.pairs.tasks.exact_tasks import ExactTasks
 from opiscal.pairs.tasks.task import Task
 
@@ -179,7 +179,7 @@ def plan_cluster(
     order = absent_rows(
         class_order(embeddings.class_of_row), embeddings.dimensions, embeddings.metric
     )
-    tasks = plan_tasks(order, embeddings.dimensions, most_rows=stretch)
+    tasks = SharedOut(most_rows=stretch).tasks(order, order)
     cuts = span_cuts(order.classes.ends, rows, row_bytes, room)
     numbers = embeddings.row_number[order.classes.place]
     span_bytes = [

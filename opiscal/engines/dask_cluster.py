@@ -1,9 +1,12 @@
 """Cluster: workers that a Dask scheduler knows; the one door to dask."""
 
+import atexit
 import logging
 import os
+import signal
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from multiprocessing import resource_tracker
 from typing import Any
 
 from opiscal.errors import InputError, OpiscalError, UsageError
@@ -61,18 +64,21 @@ class Cluster:
         self._distributed, self._local = distributed, None
         dask.config.set(_SETTINGS)
         logging.getLogger("distributed").setLevel(logging.CRITICAL)
+        # It would close clusters once more at the end, and print where one was interrupted early.
+        with suppress(AttributeError):
+            atexit.unregister(distributed.deploy.spec.close_clusters)
         if scheduler is None:
             cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
-            # Of the program that is the main one nothing may be run again in the workers.
-            self._local = distributed.LocalCluster(
-                n_workers=workers or cores,
-                threads_per_worker=1,
-                host=_LOOPBACK,
-                dashboard_address=f"{_LOOPBACK}:0",
-                worker_dashboard_address=f"{_LOOPBACK}:0",
-                memory_limit=memory or "auto",
-                silence_logs=logging.CRITICAL,
-            )
+            with _deaf_to_interrupts():
+                self._local = distributed.LocalCluster(
+                    n_workers=workers or cores,
+                    threads_per_worker=1,
+                    host=_LOOPBACK,
+                    dashboard_address=f"{_LOOPBACK}:0",
+                    worker_dashboard_address=f"{_LOOPBACK}:0",
+                    memory_limit=memory or "auto",
+                    silence_logs=logging.CRITICAL,
+                )
         try:
             self._client = distributed.Client(
                 self._local or scheduler, timeout=_SECONDS_TO_ANSWER, set_as_default=False
@@ -149,7 +155,8 @@ class Cluster:
 
     def everywhere(self, value: Any) -> Future:
         """Send something to the workers once, to be given to their tasks."""
-        return self._client.scatter(value, direct=False, broadcast=True, hash=False)
+        # A list would be sent item by item.
+        return self._client.scatter([value], direct=False, broadcast=True, hash=False)[0]
 
     def gather(self, futures: Sequence[Future]) -> list[Any]:
         """What some futures come to.
@@ -214,6 +221,24 @@ class Cluster:
         return _Told(self._distributed)
 
 
+@contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """Threads and processes that are started within it are not told of an interrupt.
+
+    It is for this process, which ends its workers; they would each print a traceback.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    # Its start would end the blocking.
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 class _Told:
     """Turns what dask raises into one line."""
 
@@ -224,7 +249,10 @@ class _Told:
         return None
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        if error is None or isinstance(error, OpiscalError):
+        if isinstance(error, KeyboardInterrupt):
+            # What was awaited ends with it, and asyncio would print each of them.
+            logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+        if not isinstance(error, Exception) or isinstance(error, OpiscalError):
             return
         distributed = self._distributed
         if isinstance(error, distributed.KilledWorker):

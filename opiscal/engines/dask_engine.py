@@ -17,13 +17,14 @@ from opiscal.data.sides import JoinedSides, Sides
 from opiscal.engines.checkpoint import Checkpoint
 from opiscal.engines.dask_cluster import Cluster, Future
 from opiscal.engines.engine import CountRequest, Stage
-from opiscal.engines.kept_counts import dimensions_of
 from opiscal.engines.task_order import in_turn
-from opiscal.engines.worker_memory import room_for_rows
+from opiscal.engines.worker_memory import check_room_for_index, room_for_rows
 from opiscal.engines.worker_rows import (
     WorkerJob,
     WorkerSet,
     centre_on_worker,
+    columns_of,
+    count_columns_on_worker,
     count_on_worker,
     kept_bytes,
     lattice_on_worker,
@@ -32,18 +33,22 @@ from opiscal.engines.worker_rows import (
     norms_on_worker,
     reach_on_worker,
     read_on_worker,
-    sampled_on_worker,
+    row_head_of,
+    start_sample_on_worker,
     sum_on_worker,
+    without_rows,
 )
 from opiscal.pairs.absent_rows import absent_rows, absent_sides
 from opiscal.pairs.centring import largest_of, scale_of
-from opiscal.pairs.counting import CountedSet
+from opiscal.pairs.counting import CountedSet, finish_sample
 from opiscal.pairs.edge_targets import AskedRange
 from opiscal.pairs.jobs import Job, Whole
 from opiscal.pairs.lattice import Lattice
 from opiscal.pairs.row_cache import RowMove
+from opiscal.pairs.sampled_columns import ColumnGroups
 from opiscal.pairs.sorted_rows import SortedRows, class_order
-from opiscal.pairs.tasks.counting import plan_tasks, task_counting
+from opiscal.pairs.tasks.column_tasks import added_columns, plan_column_tasks
+from opiscal.pairs.tasks.counting import SharedOut, dimensions_of, task_counting
 from opiscal.pairs.tasks.pieces import Piece
 from opiscal.pairs.tasks.task import Task
 from opiscal.pairs.two_sets import TwoSets
@@ -118,13 +123,10 @@ class DaskEngine:
     def count(self, request: CountRequest, jobs: Sequence[Job], stage: Stage) -> list[CountedSet]:
         """Tasks of one job after the other; their counts are added up in a tree, by workers."""
         assert self._set is not None
-        most_rows = self._set.stretch_rows
+        how = SharedOut(most_rows=self._set.stretch_rows)
         if self._checkpoint is not None:
-            how = self._checkpoint.begin(
-                request.identity, request.lattice, {"shares": 1, "most_rows": most_rows}
-            )
-            most_rows = how["most_rows"]
-        return [self._count(request, job, stage, most_rows) for job in jobs]
+            how = self._checkpoint.begin(request.identity, request.lattice, how)
+        return [self._count(request, job, stage, how) for job in jobs]
 
     def nearest_class(self, rows: SortedRows, classes: NDArray[np.integer]) -> NDArray[np.int64]:
         """Found by one worker."""
@@ -186,29 +188,13 @@ class DaskEngine:
         largest = largest_of(float(half_norm.max()), metric)
         return replace(of, move=move, half_norm=half_norm, largest=largest)
 
-    def _count(
-        self, request: CountRequest, job: Job, stage: Stage, most_rows: int | None
-    ) -> CountedSet:
+    def _count(self, request: CountRequest, job: Job, stage: Stage, how: SharedOut) -> CountedSet:
         rows, advance = job.rows(request.whole), stage(job.title, job.pairs)
         worker_job = self._cluster.everywhere(self._worker_job(request, job))
         if job.plan.mode == "sampled":
-            future = self._cluster.submit(
-                sampled_on_worker,
-                self._sent,
-                worker_job,
-                job.plan,
-                request.labels,
-                request.seed,
-                name="count-sample",
-            )
-            found: CountedSet = self._cluster.gather([future])[0]
-            return found
-        share = rows_of(rows) / rows_of(request.whole)
-        tasks = plan_tasks(
-            rows,
-            dimensions_of(request.whole),
-            most_rows=None if most_rows is None else max(1, int(most_rows * share)),
-        )
+            assert isinstance(rows, SortedRows)
+            return self._count_sample(request, job, rows, worker_job, advance)
+        tasks = how.tasks(rows, request.whole)
         counting = task_counting(rows, request.lattice, job.ranks)
         done: dict[int, list[Piece]] = {}
         if self._checkpoint is not None:
@@ -220,6 +206,59 @@ class DaskEngine:
         if total is not None:
             counting.add(self._cluster.gather([total])[0])
         return counting.finished(request.labels, request.metric)
+
+    def _count_sample(
+        self,
+        request: CountRequest,
+        job: Job,
+        rows: SortedRows,
+        worker_job: Future,
+        advance: Callable[[int], None] | None,
+    ) -> CountedSet:
+        """One worker finds the near pairs; all count rows against columns."""
+        cluster, lattice = self._cluster, request.lattice
+        assert self._set is not None
+        check_room_for_index(self._memory, rows.rows, self._set.reader.row_bytes, self._set.all_fit)
+        started = cluster.submit(
+            start_sample_on_worker,
+            self._sent,
+            worker_job,
+            job.plan,
+            request.seed,
+            name="find-near-pairs",
+        )
+        columns = cluster.submit(columns_of, started, name="draw-columns", priority=6)
+        known = ColumnGroups.draw(rows.rows, job.plan.columns, request.seed)
+        tasks = plan_column_tasks(rows.classes, dimensions_of(request.whole), known)
+        counts = {}
+        for task in tasks:
+            (part,) = task.stretches
+            head = cluster.submit(
+                row_head_of, started, part.start, part.stop, name="head-of-rows", priority=6
+            )
+            counts[
+                cluster.submit(
+                    count_columns_on_worker,
+                    self._sent,
+                    worker_job,
+                    columns,
+                    task,
+                    head,
+                    name="count-columns",
+                )
+            ] = task
+        total = self._sum(list(counts))
+        rest = cluster.submit(without_rows, started, name="rest-of-sample", priority=6)
+        done = {
+            cluster.submit(kept_bytes, future, name="size-of-counts", priority=4): task
+            for future, task in counts.items()
+        }
+        for future, _ in cluster.as_done(list(done)):
+            if advance is not None:
+                advance(done[future].pairs)
+        found, *pieces = cluster.gather([rest, *([total] if total is not None else [])])
+        sums = added_columns(rows, lattice, known, pieces[0] if pieces else [])
+        return finish_sample(rows, lattice, found, sums, request.labels, request.metric)
 
     def _worker_job(self, request: CountRequest, job: Job) -> WorkerJob:
         chosen = None if job.chosen is None else tuple(np.packbits(c) for c in job.chosen())
@@ -258,11 +297,8 @@ class DaskEngine:
             needed = []
             if needs_nearest:
                 # Pieces of several tasks may have come in one file.
-                needed = list(
-                    {
-                        nearest[t.number].key: nearest[t.number] for t in task.needs(positive)
-                    }.values()
-                )
+                by_key = {nearest[t.number].key: nearest[t.number] for t in task.needs(positive)}
+                needed = list(by_key.values())
             first = task.kind == "positive"
             future = cluster.submit(
                 count_on_worker,
@@ -313,8 +349,3 @@ class DaskEngine:
                 self._checkpoint.noted(job.name, number, size)
             if advance is not None:
                 advance(by_number[number].pairs)
-
-
-def rows_of(rows: Whole) -> int:
-    """Rows of a set, or of both."""
-    return rows.queries.rows + rows.gallery.rows if isinstance(rows, TwoSets) else rows.rows

@@ -1,17 +1,19 @@
 """KeptCounts: counting in this process, task by task, into a checkpoint."""
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Iterable
+from functools import partial
 
+from opiscal.engines.block_share import BlockShare
 from opiscal.engines.checkpoint import Checkpoint
-from opiscal.engines.engine import CountRequest
-from opiscal.pairs.blas import one_blas_thread
+from opiscal.engines.engine import CountRequest, Stage
+from opiscal.engines.task_pool import count_tasks
 from opiscal.pairs.counting import CountedSet
 from opiscal.pairs.jobs import Job, Whole
-from opiscal.pairs.tasks.counting import TaskCounting, plan_tasks, task_counting
-from opiscal.pairs.tasks.pieces import Piece, pack
+from opiscal.pairs.tasks.counting import SharedOut, TaskCounting, task_counting
+from opiscal.pairs.tasks.pieces import Piece
 from opiscal.pairs.tasks.task import Task
-from opiscal.pairs.two_sets import TwoSets
+
+Advance = Callable[[int], None]
 
 
 class KeptCounts:
@@ -21,72 +23,90 @@ class KeptCounts:
     ----------
     checkpoint : Checkpoint
         Begun.
-    shares : int
-        Blocks that the tasks are shared out for.
+    how : SharedOut
+        What the checkpoint has is shared out so.
     threads : int
     """
 
-    def __init__(self, checkpoint: Checkpoint, shares: int, threads: int) -> None:
+    def __init__(self, checkpoint: Checkpoint, how: SharedOut, threads: int) -> None:
         """Nothing is counted yet."""
-        self._checkpoint, self._shares, self._threads = checkpoint, shares, threads
+        self._checkpoint, self._how, self._threads = checkpoint, how, threads
 
     def count(
-        self,
-        request: CountRequest,
-        job: Job,
-        rows: Whole,
-        advance: Callable[[int], None] | None = None,
+        self, request: CountRequest, job: Job, rows: Whole, advance: Advance | None = None
     ) -> CountedSet:
         """The counts of a job; every task is on the disk before it is taken for done."""
-        tasks = plan_tasks(rows, dimensions_of(rows), shares=self._shares)
+        tasks = self._how.tasks(rows, request.whole)
         counting = task_counting(rows, request.lattice, job.ranks)
+        done = self._take_up(job, counting, counting.add)
+        if advance is not None and done:
+            advance(sum(task.pairs for task in tasks if task.number in done))
+        left = [task for task in tasks if task.number not in done]
+        keep = partial(self._keep, job.name, counting.add, advance)
+        # Ranks ask where each row's nearest positive is, so all positives are counted before.
+        for kind in ("positive", "negative"):
+            count_tasks([t for t in left if t.kind == kind], counting, self._threads, keep)
+        return counting.finished(request.labels, request.metric)
+
+    def count_block(
+        self, share: BlockShare, request: CountRequest, job: Job, rows: Whole, stage: Stage
+    ) -> int:
+        """Count the tasks of a job that are those of a block; gives how many were missing.
+
+        Afterwards the counts of the job are one file. Tasks of positives that are another block's
+        are counted where a task needs them, and not kept.
+        """
+        tasks = self._how.tasks(rows, request.whole)
+        counting = task_counting(rows, request.lattice, job.ranks)
+
+        def remember(pieces: Iterable[Piece]) -> None:
+            counting.add(piece for piece in pieces if piece.name == "nearest")
+
+        done = self._take_up(job, counting, remember)
+        own = share.own(tasks)
+        advance = stage(job.title, sum(task.pairs for task in own))
+        if advance is not None and done:
+            advance(sum(task.pairs for task in own if task.number in done))
+        left = [task for task in own if task.number not in done]
+        keep = partial(self._keep, job.name, remember, advance)
+        first = [task for task in left if task.kind == "positive"]
+        negative = [task for task in left if task.kind == "negative"]
+        count_tasks(first, counting, self._threads, keep)
+        if counting.needs_nearest:
+            known = done | {task.number for task in first}
+            others = needed_of(tasks, negative, known)
+            count_tasks(others, counting, self._threads, lambda _, pieces: remember(pieces))
+        count_tasks(negative, counting, self._threads, keep)
+        self._checkpoint.put_together(job.name)
+        return len(left)
+
+    def _take_up(
+        self, job: Job, counting: TaskCounting, add: Callable[[Iterable[Piece]], None]
+    ) -> set[int]:
+        """Take what the checkpoint has of a job; gives the tasks."""
         self._checkpoint.make_room(counting.bytes_when_finished)
         done: set[int] = set()
         for part in self._checkpoint.counted(job.name):
-            counting.add(part.pieces)
+            add(part.pieces)
             done.update(part.numbers)
-        if advance is not None and done:
-            advance(sum(task.pairs for task in tasks if task.number in done))
-        # Ranks ask where each row's nearest positive is, so all positives are counted before.
-        for kind in ("positive", "negative"):
-            left = [task for task in tasks if task.kind == kind and task.number not in done]
-            self._count(left, job.name, counting, advance)
-        return counting.finished(request.labels, request.metric)
+        return done
 
-    def _count(
+    def _keep(
         self,
-        tasks: Sequence[Task],
         job: str,
-        counting: TaskCounting,
-        advance: Callable[[int], None] | None,
+        add: Callable[[Iterable[Piece]], None],
+        advance: Advance | None,
+        task: Task,
+        pieces: list[Piece],
     ) -> None:
-        # The largest first, so that no thread is left with one at the end.
-        waiting = sorted(tasks, key=lambda task: -task.pairs)
-
-        def work(task: Task) -> list[Piece]:
-            return pack(counting.count(task, counting.nearest(task)))
-
-        with one_blas_thread(), ThreadPoolExecutor(self._threads) as pool:
-            running: dict[Future[list[Piece]], Task] = {}
-            try:
-                while waiting or running:
-                    # One more than there are threads, so that none waits while counts are saved.
-                    while waiting and len(running) <= self._threads:
-                        task = waiting.pop(0)
-                        running[pool.submit(work, task)] = task
-                    for future in wait(running, return_when=FIRST_COMPLETED).done:
-                        task = running.pop(future)
-                        pieces = future.result()
-                        self._checkpoint.save(job, task.number, pieces)
-                        counting.add(pieces)
-                        if advance is not None:
-                            advance(task.pairs)
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
+        self._checkpoint.save(job, task.number, pieces)
+        add(pieces)
+        if advance is not None:
+            advance(task.pairs)
 
 
-def dimensions_of(rows: Whole) -> int:
-    """Width of a row."""
-    side = rows.queries if isinstance(rows, TwoSets) else rows
-    return int(side.vectors.shape[1])
+def needed_of(tasks: Iterable[Task], negative: Iterable[Task], known: set[int]) -> list[Task]:
+    """The tasks of positives that some negative ones need and that are not known."""
+    positive = [task for task in tasks if task.kind == "positive"]
+    needed = {task.number: task for one in negative for task in one.needs(positive)}
+    return [task for number, task in sorted(needed.items()) if number not in known]

@@ -22,6 +22,7 @@ from opiscal.pairs.kernel.ranks import RECALL_CAP
 from opiscal.pairs.lattice import Lattice, fit_lattice
 from opiscal.pairs.nearest_class import nearest_class
 from opiscal.pairs.sorted_rows import SortedRows, sort_rows
+from opiscal.pairs.tasks.counting import SharedOut
 from opiscal.pairs.threads import available_threads
 from opiscal.pairs.two_sets import TwoSets, sample_between, sort_two_sets
 
@@ -80,8 +81,8 @@ class LocalEngine:
         """One job after the other."""
         kept = None
         if self._checkpoint is not None:
-            how = self._checkpoint.begin(request.identity, request.lattice, {"shares": 1})
-            kept = KeptCounts(self._checkpoint, how["shares"], self.threads())
+            how = self._checkpoint.begin(request.identity, request.lattice, SharedOut())
+            kept = KeptCounts(self._checkpoint, how, self.threads())
         return [self._count(request, job, stage, kept) for job in jobs]
 
     def nearest_class(self, rows: SortedRows, classes: NDArray[np.integer]) -> NDArray[np.int64]:

@@ -97,3 +97,21 @@ def room_for_rows(memory: int, rows: int, row_bytes: int, *, threads: int = 1) -
             "workers"
         )
     return min(room, everything)
+
+
+def check_room_for_index(memory: int, rows: int, row_bytes: int, all_fit: bool) -> None:
+    """Make sure that one worker can look for the near pairs of a sample.
+
+    Raises
+    ------
+    UsageError
+        Where it cannot hold all rows, and those of the index beside them.
+    """
+    # Rows take half of what is left, and the index as much again.
+    if memory and not all_fit:
+        needed = _BASE_BYTES + rows * (_BYTES_A_ROW + 3 * row_bytes)
+        raise UsageError(
+            f"worker-memory {memory / 1e6:,.0f} MB: the index of a sample is made by one worker, "
+            f"which holds all {rows:,} rows twice and needs {needed / 1e6:,.0f} MB; give as much, "
+            "or count every pair with --pairs exact, or fewer rows with --sample-rows"
+        )

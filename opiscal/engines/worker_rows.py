@@ -15,13 +15,14 @@ from opiscal.engines.checkpoint import Checkpoint
 from opiscal.engines.worker_memory import rows_of_stretch
 from opiscal.pairs.blas import one_blas_thread
 from opiscal.pairs.centring import Centre
-from opiscal.pairs.counting import CountedSet, count_pairs
+from opiscal.pairs.counting import StartedSample, start_sample
 from opiscal.pairs.edge_targets import AskedRange
 from opiscal.pairs.jobs import Whole
 from opiscal.pairs.lattice import Lattice, fit_lattice
 from opiscal.pairs.nearest_class import nearest_class
 from opiscal.pairs.plan import PairPlan
 from opiscal.pairs.row_cache import RowMove
+from opiscal.pairs.sampled_columns import ColumnGroups, RowHead
 from opiscal.pairs.sorted_rows import SortedRows
 from opiscal.pairs.stored_sets import (
     find_centre,
@@ -30,6 +31,7 @@ from opiscal.pairs.stored_sets import (
     stretch_norms,
     stretch_reach,
 )
+from opiscal.pairs.tasks.column_tasks import ColumnTasks
 from opiscal.pairs.tasks.counting import TaskCounting, task_counting
 from opiscal.pairs.tasks.pieces import Piece, pack, sum_pieces
 from opiscal.pairs.tasks.task import Task
@@ -142,6 +144,7 @@ class _Kept:
         self._key = ""
         self._whole: Whole | None = None
         self._counting: tuple[str, TaskCounting] | None = None
+        self._columns: tuple[str, ColumnTasks] | None = None
 
     def whole(self, of: WorkerSet) -> Whole:
         with self._lock:
@@ -151,14 +154,23 @@ class _Kept:
         with self._lock:
             whole = self._rows(of)
             if self._counting is None or self._counting[0] != job.name:
-                self._counting = None
+                self._counting = self._columns = None
                 self._counting = job.name, task_counting(job.rows(whole), job.lattice, job.ranks)
             return self._counting[1]
+
+    def columns(self, of: WorkerSet, job: WorkerJob, columns: ColumnGroups) -> ColumnTasks:
+        with self._lock:
+            rows = job.rows(self._rows(of))
+            assert isinstance(rows, SortedRows)
+            if self._columns is None or self._columns[0] != job.name:
+                self._counting = self._columns = None
+                self._columns = job.name, ColumnTasks(rows, job.lattice, columns)
+            return self._columns[1]
 
     def _rows(self, of: WorkerSet) -> Whole:
         if self._whole is None or self._key != of.key:
             # The rows of the last set make way before those of this one are read.
-            self._whole = self._counting = None
+            self._whole = self._counting = self._columns = None
             self._whole, self._key = _sorted(of), of.key
         return self._whole
 
@@ -249,16 +261,34 @@ def sum_on_worker(*parts: Sequence[Piece]) -> list[Piece]:
     return pack(sum_pieces(parts))
 
 
-def sampled_on_worker(
-    of: WorkerSet,
-    job: WorkerJob,
-    plan: PairPlan,
-    labels: tuple[Any, ...],
-    seed: int,
-) -> CountedSet:
-    """Count a sample of the pairs of a job."""
+def start_sample_on_worker(
+    of: WorkerSet, job: WorkerJob, plan: PairPlan, seed: int
+) -> StartedSample:
+    """Find the near pairs of a job, and count them and the positives."""
     rows = job.rows(_KEPT.whole(of))
     assert isinstance(rows, SortedRows)
-    return count_pairs(
-        rows, job.lattice, plan, labels, rows.metric, seed=seed, threads=1, ranks=job.ranks
-    )
+    return start_sample(rows, job.lattice, plan, seed=seed, threads=1, ranks=job.ranks)
+
+
+def columns_of(started: StartedSample) -> ColumnGroups:
+    """The columns of a sample."""
+    return started.columns
+
+
+def row_head_of(started: StartedSample, start: int, stop: int) -> RowHead:
+    """What must be known of some rows before they are counted against columns."""
+    return started.head.of_rows(start, stop)
+
+
+def without_rows(started: StartedSample) -> StartedSample:
+    """What is known of a sample, but of its single rows."""
+    return replace(started, head=started.head.without_rows())
+
+
+def count_columns_on_worker(
+    of: WorkerSet, job: WorkerJob, columns: ColumnGroups, task: Task, head: RowHead
+) -> list[Piece]:
+    """Count some rows against all columns."""
+    counting = _KEPT.columns(of, job, columns)
+    with one_blas_thread():
+        return pack(counting.count(task, head))

@@ -246,6 +246,7 @@ def _compared(
             seed=seed,
         ),
         confidence,
+        seed,
     )
     matched = drawn.replicates.matched
     transfer = reason = None

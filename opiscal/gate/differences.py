@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-from opiscal.gate.figures import Better, ComparedFigure, point_at_far
+from opiscal.gate.figures import RECALL, Better, ComparedFigure, point_at_far
 from opiscal.measures.confidence_curve import ConfidenceCurve
 from opiscal.measures.corrected_opis import FEWEST_CLASSES
 from opiscal.measures.paired_replicates import PairedReplicates
 from opiscal.measures.rate_confidence import ApartFigure, few_errors, rate_confidence
+from opiscal.measures.recall_confidence import recall_difference
 from opiscal.measures.replicate_parts import ReplicateParts
 from opiscal.measures.replicate_readings import Figure
 from opiscal.report.record import Report
@@ -89,6 +90,8 @@ class Drawn:
     parts : pair of ReplicateParts
     replicates : PairedReplicates
     confidence : float
+    seed : int
+        Of the replicates.
     """
 
     baseline: Report
@@ -96,6 +99,7 @@ class Drawn:
     parts: tuple[ReplicateParts, ReplicateParts]
     replicates: PairedReplicates
     confidence: float
+    seed: int
 
     def differences(self, figures: Sequence[ComparedFigure]) -> tuple[Difference, ...]:
         """The differences of some figures."""
@@ -122,12 +126,8 @@ class Drawn:
             As they are reported.
         """
         places = (distance, distance) if figure in ("far_at", "frr_at") else None
-        return self._judged(
-            ComparedFigure(f"{figure}_threshold", name, better, distance),
-            (figure, distance),
-            values,
-            places,
-        )
+        compared = ComparedFigure(f"{figure}_threshold", name, better, distance)
+        return self._judged(compared, values, self._evidence((figure, distance), values, places))
 
     def _of(self, figure: ComparedFigure) -> Difference:
         values = figure.of(self.baseline), figure.of(self.candidate)
@@ -139,16 +139,36 @@ class Drawn:
             return self._same(missing, values[0])
         if figure.better is None and self.baseline.metric != self.candidate.metric:
             return _without(missing, "distances of two metrics")
+        if figure.metric == RECALL:
+            return self._of_recall(figure, (values[0], values[1]))
         if found[0] is None or found[0] != found[1] or not self._has(found[0]):
-            reason = "what each class adds to it is not kept in a run"
-            if figure.better is None:
-                reason = "recommended by two criteria"
+            reason = (
+                "recommended by two criteria" if figure.better is None else "it has no interval"
+            )
             return _without(missing, reason, difference=values[1] - values[0])
         few = min(report.counts.classes for report in (self.baseline, self.candidate))
         if figure.metric in _SPREADS and few < FEWEST_CLASSES:
             reason = f"{few} classes are too few for an interval, {FEWEST_CLASSES} are needed"
             return _without(missing, reason, difference=values[1] - values[0])
-        return self._judged(figure, found[0], (values[0], values[1]), self._places(figure))
+        known = values[0], values[1]
+        evidence = self._evidence(found[0], known, self._places(figure))
+        return self._judged(figure, known, evidence)
+
+    def _of_recall(self, figure: ComparedFigure, values: tuple[float, float]) -> Difference:
+        one, other = (report.counts.nearest for report in (self.baseline, self.candidate))
+        if one is None or other is None:
+            plain = Difference(figure.metric, figure.name, figure.target, figure.better, *values)
+            which = self._which_lacks_recall(one is None, other is None)
+            reason = f"what each class adds to it is not kept in {which}: evaluate again"
+            return _without(plain, reason, difference=values[1] - values[0])
+        matched = self.replicates.matched
+        return self._judged(figure, values, recall_difference(one, other, matched, self.seed))
+
+    @staticmethod
+    def _which_lacks_recall(one: bool, other: bool) -> str:
+        if one and other:
+            return "both runs"
+        return "the baseline" if one else "the candidate"
 
     def _places(self, figure: ComparedFigure) -> tuple[float, float] | None:
         """The thresholds at which a rate was read in either run; None for other figures."""
@@ -165,20 +185,16 @@ class Drawn:
     def _has(self, figure: Figure) -> bool:
         return figure in self.replicates.first.base and figure in self.replicates.second.base
 
-    def _judged(
+    def _evidence(
         self,
-        figure: ComparedFigure,
         replicated: Figure,
         values: tuple[float, float],
         places: tuple[float, float] | None,
-    ) -> Difference:
-        """With evidence: that of replicates, or, for rates of few errors, of each rate by itself.
+    ) -> Evidence:
+        """That of replicates, or, for rates of few errors, of each rate by itself.
 
         `places` are the distances at which a rate was read, None for other figures.
         """
-        plain = Difference(figure.metric, figure.name, figure.target, figure.better, *values)
-        if self.replicates.same:
-            return self._same(plain, values[0])
         evidence: Evidence = self.replicates.figure(replicated, *values)
         if places is not None:
             rate = 0 if replicated[0] == "far_at" else 1
@@ -191,6 +207,14 @@ class Drawn:
                     for parts, place in zip(self.parts, places, strict=True)
                 )
                 evidence = ApartFigure(first, second)
+        return evidence
+
+    def _judged(
+        self, figure: ComparedFigure, values: tuple[float, float], evidence: Evidence
+    ) -> Difference:
+        if self.replicates.same:
+            plain = Difference(figure.metric, figure.name, figure.target, figure.better, *values)
+            return self._same(plain, values[0])
         curve = evidence.difference()
         relative = relative_ci = None
         if figure.better is not None and values[0] > 0:

@@ -9,6 +9,9 @@ from opiscal.report.record import Report
 
 Better = Literal["lower", "higher"]
 
+RECALL = "retrieval.recall_at.1"
+"""The metric that is counted by rows and their nearest ones, not by pairs."""
+
 FAR_TARGETS = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5)
 """FARs at which FRR is compared, as far as both runs support them."""
 
@@ -49,7 +52,7 @@ class ComparedFigure:
         if self.metric == "verification.eer":
             # Bounds of it, which lie as close as edges.
             return sum(report.verification.eer) / 2
-        if self.metric == "retrieval.recall_at.1":
+        if self.metric == RECALL:
             return None if report.retrieval is None else report.retrieval.recall_at.get("1")
         return report.recommended_threshold.distance
 
@@ -91,7 +94,7 @@ def compared_figures(report: Report, far: tuple[float, ...] = FAR_TARGETS) -> li
         ComparedFigure("utility.mean", "mean utility", "higher"),
         ComparedFigure("verification.eer", "EER", "lower"),
         *(ComparedFigure("frr_at_far", f"FRR at FAR {x:g}", "lower", x) for x in far),
-        ComparedFigure("retrieval.recall_at.1", "Recall@1", "higher"),
+        ComparedFigure(RECALL, "Recall@1", "higher"),
         ComparedFigure("recommended_threshold.distance", "threshold", None),
     ]
 

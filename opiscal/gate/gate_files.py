@@ -4,6 +4,7 @@ import json
 import re
 from xml.etree import ElementTree
 
+from opiscal.data.url import shown
 from opiscal.gate.gate import Gate
 from opiscal.gate.verdict import Inconclusive, RuleVerdict
 from opiscal.report.layout import clean
@@ -103,7 +104,7 @@ def _labels(place: int, verdict: RuleVerdict) -> str:
         "metric": rule.metric,
         "limit": rule.kind,
         "far": "" if rule.far is None else f"{rule.far:g}",
-        "threshold": clean(rule.threshold) if rule.threshold else "",
+        "threshold": clean(shown(rule.threshold)) if rule.threshold else "",
         "level": rule.level,
     }
     escapes = {"\\": "\\\\", '"': '\\"', "\n": "\\n"}

@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass, field
 
-from opiscal.gate.figures import FAR_TARGETS, compared_figures, point_at_far
+from opiscal.gate.figures import FAR_TARGETS, RECALL, compared_figures, point_at_far
 from opiscal.measures.confidence_curve import ConfidenceCurve
 from opiscal.measures.figure_replicates import FigureReplicates, figure_replicates
 from opiscal.measures.rate_confidence import few_errors, rate_confidence
+from opiscal.measures.recall_confidence import RecallScatter
 from opiscal.measures.replicate_parts import ReplicateParts
 from opiscal.report.record import Report
 from opiscal.report.replicates import parts_of
@@ -34,10 +35,13 @@ class OwnFigures:
         -------
         ConfidenceCurve, or None
             Its intervals are those of the report. None where the report has no such figure, where
-            the data do not support it, or where a run does not keep what an interval needs
-            (Recall@1). FRR at a FAR moves with its threshold; for a rate at a given threshold see
-            `rates_at`.
+            the data do not support it, or where a run of an earlier version does not keep what an
+            interval needs (Recall@1). FRR at a FAR moves with its threshold; for a rate at a given
+            threshold see `rates_at`.
         """
+        if metric == RECALL:
+            nearest = self.report.counts.nearest
+            return None if nearest is None else RecallScatter.of(nearest).curve()
         for figure in compared_figures(self.report, self.far):
             if figure.metric != metric or figure.target != target:
                 continue

@@ -12,11 +12,12 @@ A policy is a TOML file, or the table ``[tool.opiscal.gate]`` of a ``pyproject.t
 
 import difflib
 import tomllib
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from opiscal.data.storage import Place, is_file, read_bytes
+from opiscal.data.url import shown
 from opiscal.errors import InputError, UsageError
 from opiscal.gate.rule_metrics import (
     AT_FAR,
@@ -105,7 +106,7 @@ class Rule(BaseModel):
         where = f" (far {self.far:g})" if self.far is not None else ""
         if self.metric in AT_THRESHOLD:
             place = self.threshold or "recommended"
-            where = f" (threshold {cut(clean(place), _SHOWN).rstrip()})"
+            where = f" (threshold {cut(clean(shown(place)), _SHOWN).rstrip()})"
         return f"{self.metric}{where}, {self.kind} {self.limit:g}"
 
     @model_validator(mode="before")
@@ -203,7 +204,7 @@ def policy_of(table: Any, source: str) -> Policy:
         raise UsageError(f"policy {source}: {_told(found[0])}{more}") from None
 
 
-def read_policy(file: Path) -> Policy:
+def read_policy(file: Place) -> Policy:
     """Read a policy from a TOML file, or from ``[tool.opiscal.gate]`` of one that has it.
 
     Raises
@@ -224,14 +225,14 @@ def read_policy(file: Path) -> Policy:
     return policy_of(table if inner is None else inner, source)
 
 
-def has_policy(file: Path) -> bool:
+def has_policy(file: Place) -> bool:
     """Whether there is a project file with a table of rules."""
-    return file.is_file() and _inner(_table(file)) is not None
+    return is_file(file) and _inner(_table(file)) is not None
 
 
-def _table(file: Path) -> dict[str, Any]:
+def _table(file: Place) -> dict[str, Any]:
     try:
-        return tomllib.loads(file.read_bytes().decode("utf-8"))
+        return tomllib.loads(read_bytes(file).decode("utf-8"))
     except OSError as error:
         raise InputError(
             f"policy {str(file)!r} cannot be read ({error.strerror}); write one with 'opiscal gate "

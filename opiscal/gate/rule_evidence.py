@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 
+from opiscal.data.storage import place_of
 from opiscal.errors import UsageError
 from opiscal.gate.comparison import pairing_of
 from opiscal.gate.differences import Difference, Drawn
@@ -127,7 +127,12 @@ class _Runs:
             seed=self.seed,
         )
         return Drawn(
-            self.baseline, self.candidate, (one, self.parts), replicates, self.policy.confidence
+            self.baseline,
+            self.candidate,
+            (one, self.parts),
+            replicates,
+            self.policy.confidence,
+            self.seed,
         )
 
     @cached_property
@@ -163,7 +168,7 @@ class _Runs:
             point = point_at_far(self.candidate, _number(rule, place.partition("=")[2]))
             return None if point is None else point.distance
         if place.startswith("@"):
-            metric, distance = read_artifact(Path(place[1:]))
+            metric, distance = read_artifact(place_of(place[1:]))
             if metric != self.candidate.metric:
                 raise UsageError(
                     f"rule {rule.title}: the threshold is for {metric}, the run for "

@@ -6,6 +6,7 @@ import typing
 from functools import cache
 from typing import Any
 
+from opiscal.gate.figures import RECALL
 from opiscal.measures.retrieval import RECALL_AT
 from opiscal.report.record import Report
 
@@ -24,6 +25,7 @@ _REPLICATED = (
     "epsilon_opis.value",
     "utility.mean",
     "verification.eer",
+    RECALL,
     "recommended_threshold.distance",
     AT_FAR,
     *AT_THRESHOLD,

@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from opiscal.data.storage import Place, is_file, is_folder, read_bytes
 from opiscal.errors import InputError
 from opiscal.gate.policy import has_policy, read_policy
 from opiscal.measures.operating_points import threshold_scales
@@ -16,7 +17,7 @@ from opiscal.report.run_folder import COUNTS_FILE, REPORT_FILE
 _CLOSE = 1e-8
 
 
-def validate(path: Path) -> str:
+def validate(path: Place) -> str:
     """Say what a policy, a threshold.json, a run folder or its report.json is.
 
     Returns
@@ -29,7 +30,7 @@ def validate(path: Path) -> str:
     OpiscalError
         Where it is none of these, or not sound.
     """
-    if path.is_dir():
+    if is_folder(path):
         return _run(path)
     if path.suffix == ".toml":
         return _policy(path)
@@ -37,7 +38,7 @@ def validate(path: Path) -> str:
     if "opiscal_threshold" in document:
         return _threshold(path, document)
     if "schema_version" in document:
-        if path.name != REPORT_FILE or not (path.parent / COUNTS_FILE).is_file():
+        if path.name != REPORT_FILE or not is_file(path.parent / COUNTS_FILE):
             raise InputError(
                 f"{str(path)!r} is the report of a run without the {COUNTS_FILE} beside it, from "
                 f"which all questions are answered; keep both, as {REPORT_FILE} and {COUNTS_FILE}"
@@ -46,12 +47,12 @@ def validate(path: Path) -> str:
     raise _unknown(path)
 
 
-def run_folder_of(path: Path) -> Path:
+def run_folder_of(path: Place) -> Place:
     """The folder of a run that is named by itself, or by its ``report.json``."""
-    return path.parent if path.name == REPORT_FILE and path.is_file() else path
+    return path.parent if path.name == REPORT_FILE and is_file(path) else path
 
 
-def _run(folder: Path) -> str:
+def _run(folder: Place) -> str:
     report = load(folder)
     data = report.data
     return (
@@ -60,16 +61,16 @@ def _run(folder: Path) -> str:
     )
 
 
-def _policy(file: Path) -> str:
+def _policy(file: Place) -> str:
     policy = read_policy(file)
     required = sum(rule.level == "required" for rule in policy.rules)
     many = "1 rule" if len(policy.rules) == 1 else f"{len(policy.rules)} rules"
     return f"policy: {many}, {required} of them required; confidence {policy.confidence:g}"
 
 
-def _document(path: Path) -> dict[str, Any]:
+def _document(path: Place) -> dict[str, Any]:
     try:
-        text = path.read_bytes().decode("utf-8")
+        text = read_bytes(path).decode("utf-8")
     except OSError as error:
         raise InputError(
             f"{str(path)!r} cannot be read ({error.strerror}); give a policy, a threshold.json or "
@@ -86,14 +87,14 @@ def _document(path: Path) -> dict[str, Any]:
     return document
 
 
-def _unknown(path: Path) -> InputError:
+def _unknown(path: Place) -> InputError:
     return InputError(
         f"{str(path)!r} is no policy (.toml), threshold.json, run folder or its {REPORT_FILE}; "
         "give one of these"
     )
 
 
-def _threshold(path: Path, document: dict[str, Any]) -> str:
+def _threshold(path: Place, document: dict[str, Any]) -> str:
     if document["opiscal_threshold"] != ARTIFACT_VERSION:
         raise InputError(
             f"{str(path)!r} has opiscal_threshold {document['opiscal_threshold']!r}, this version "

@@ -36,6 +36,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from opiscal.data.url import shown
 from opiscal.gate.evidence import Evidence
 from opiscal.gate.margin import Source, direction, margin_of
 from opiscal.gate.policy import OF_DIFFERENCES, Policy, Rule
@@ -111,7 +112,7 @@ class RuleVerdict:
         return {
             "metric": rule.metric,
             "far": rule.far,
-            "threshold": rule.threshold,
+            "threshold": None if rule.threshold is None else shown(rule.threshold),
             "level": rule.level,
             "judge": rule.judge,
             "kind": rule.kind,

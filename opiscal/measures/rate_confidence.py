@@ -1,5 +1,6 @@
 """Confidence curves of FAR and FRR at one threshold, and of the difference of two rates."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -66,16 +67,37 @@ def _curve(
     at = np.array([distance])
     others, of_others = edges[bounding], rates[bounding]
     number, numbers = variance.effective_number(at), variance.effective_number(others)
-    middle = LEVELS.size // 2
-    some = LEVELS[middle::_EVERY][1:]
-    low, high = np.empty(some.size), np.empty(some.size)
-    for k, share in enumerate(ndtr(some)):
-        confidence = 2.0 * share - 1.0
+
+    def interval(confidence: float) -> tuple[float, float]:
         below, above = variance.interval_reach(at, confidence)
         ends = wilson_interval(np.array([value]), number, below, above)
         reach = variance.interval_reach(others, confidence)[1]
         least = wilson_interval(of_others, numbers, reach)[1].min(initial=1.0)
-        low[k], high[k] = ends[0][0], min(ends[1][0], least)
+        return float(ends[0][0]), min(float(ends[1][0]), float(least))
+
+    return curve_of_intervals(value, interval)
+
+
+def curve_of_intervals(
+    value: float, interval: Callable[[float], tuple[float, float]]
+) -> ConfidenceCurve:
+    """The curve of a share in [0, 1] whose interval of any confidence is known.
+
+    Parameters
+    ----------
+    value : float
+    interval : callable
+        Of a confidence in (0, 1), wider for a higher one.
+
+    Examples
+    --------
+    >>> curve = curve_of_intervals(0.5, lambda x: (0.5 - 0.1 * x, 0.5 + 0.1 * x))
+    >>> [round(end, 3) for end in curve.interval(0.9)]
+    [0.41, 0.59]
+    """
+    middle = LEVELS.size // 2
+    some = LEVELS[middle::_EVERY][1:]
+    low, high = np.array([interval(2.0 * share - 1.0) for share in ndtr(some)]).T
 
     def between(share: Floats) -> tuple[Floats, Floats]:
         levels, known = LEVELS[middle + 1 :], np.concatenate([[0.0], some])

@@ -159,11 +159,11 @@ def rate_shape(
         unsure = carried(np.nan_to_num(fourths / squares**2 - 1.0 / counts.classes))
     none, most = np.zeros(p.size), max(counts.classes - 1.0, 1.0)
     if rate == "frr":
-        return RateShape(skewness, none, _freedom(unsure, most), leverage, most)
+        return RateShape(skewness, none, degrees_of_freedom(unsure, most), leverage, most)
     known = looked[squares > 0]
     inside = np.zeros(0, bool) if pull is None else np.isin(pull[0], known)
     if pull is None or not inside.any():
-        return RateShape(skewness, none, _freedom(unsure, most), none + 1.0, most)
+        return RateShape(skewness, none, degrees_of_freedom(unsure, most), none + 1.0, most)
     edge, pulled = pull[0][inside], pull[1][:, inside] / counts.negative**2
     rates = np.concatenate([of_part for _, of_part in class_rates(counts, rate, edge)])
     moved = influence.weight[:, None] * (rates - p[edge])
@@ -176,7 +176,7 @@ def rate_shape(
     return RateShape(
         skewness,
         carried((moved * pulled).sum(axis=0) / whole**1.5, edge),
-        _freedom(carried(unsure, edge), most),
+        degrees_of_freedom(carried(unsure, edge), most),
         none + 1.0,
         most,
     )
@@ -188,7 +188,7 @@ def _thinned(sure: NDArray[np.int64], always: NDArray[np.int64]) -> NDArray[np.i
     return np.union1d(sure[some], np.intersect1d(sure, always))
 
 
-def _freedom(unsure: Floats, most: float) -> Floats:
+def degrees_of_freedom(unsure: Floats, most: float) -> Floats:
     """Degrees of freedom from the squared relative deviation of a variance over classes."""
     found = 2.0 / np.maximum(unsure, 2.0 / _MOST_FREEDOM)
     return np.asarray(np.clip(found, min(_FEWEST_FREEDOM, most), most))

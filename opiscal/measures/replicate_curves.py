@@ -166,8 +166,8 @@ def _moved(parts: ClassCurves, nodes: Nodes, shift: Floats) -> Curves:
     # Of a move of the pooled FAR half is that of the classes' own rows, which is in their columns.
     partner = 0.5 * far_shift
     inside = partner[:, nodes.window]
-    far = _shifted(parts.far, far_shift)
-    frr = _shifted(parts.frr, shift[:, J : 2 * J])
+    far = shifted_rates(parts.far, far_shift)
+    frr = shifted_rates(parts.frr, shift[:, J : 2 * J])
     corrected = None
     if parts.corrected is not None and parts.corrected_slope is not None:
         corrected = parts.corrected + shift[:, 3 * J + 2 * K :] + parts.corrected_slope * inside
@@ -181,7 +181,7 @@ def _moved(parts: ClassCurves, nodes: Nodes, shift: Floats) -> Curves:
     )
 
 
-def _shifted(rate: Floats, shift: Floats) -> Floats:
+def shifted_rates(rate: Floats, shift: Floats) -> Floats:
     """Rates with a shift, taken on the scale of their log odds: the result stays in (0, 1).
 
     On that scale quantiles of the replicates lie where the Wilson interval ends; on the plain one

@@ -3,7 +3,7 @@
 import numpy as np
 
 from opiscal.errors import UsageError
-from opiscal.pairs.counts import NeighbourRanks
+from opiscal.pairs.nearest_counts import NeighbourRanks
 
 RECALL_AT = (1, 2, 4, 8)
 
@@ -32,7 +32,7 @@ def recall_at(ranks: NeighbourRanks, k: int) -> float:
 
     Examples
     --------
-    >>> recall_at(NeighbourRanks(np.array([0, 1, 5, 0]), cap=8), 2)
+    >>> recall_at(NeighbourRanks(np.array([0, 1, 5, 0]), np.zeros(4, int), cap=8), 2)
     0.75
     """
     if not 1 <= k <= ranks.cap:

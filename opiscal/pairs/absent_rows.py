@@ -1,15 +1,16 @@
 """AbsentRows: a matrix whose rows are elsewhere, for whoever asks for its shape alone."""
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from opiscal.data.embedding_set import EmbeddingSet, Metric
 from opiscal.data.sides import Sides
-from opiscal.pairs.sorted_rows import ClassOrder, SortedRows
-from opiscal.pairs.two_sets import TwoSets, class_orders
+from opiscal.pairs.jobs import Whole
+from opiscal.pairs.sorted_rows import ClassOrder, SortedRows, class_order
+from opiscal.pairs.two_sets import TwoSets, side_orders
 
 
 class AbsentRows:
@@ -64,17 +65,36 @@ def absent_rows(
     )
 
 
+def absent_set(embeddings: EmbeddingSet) -> SortedRows:
+    """As `opiscal.pairs.sorted_rows.sort_rows`, of a set without its vectors."""
+    order = class_order(embeddings.class_of_row)
+    return absent_rows(order, embeddings.dimensions, embeddings.metric)
+
+
 def absent_sides(embeddings: EmbeddingSet, sides: Sides) -> TwoSets:
-    """The order of both sides of a set without their rows."""
-    at = np.flatnonzero(~sides.is_gallery), np.flatnonzero(sides.is_gallery)
-    orders = class_orders(
-        embeddings.class_of_row[at[0]], embeddings.class_of_row[at[1]], sides.same_item()
-    )
-    queries, gallery = (
-        replace(
-            absent_rows(order, embeddings.dimensions, embeddings.metric),
-            read_order=here[order.place],
-        )
-        for order, here in zip((orders.queries, orders.gallery), at, strict=True)
-    )
-    return TwoSets(queries, gallery, orders.same_item)
+    """As `opiscal.pairs.two_sets.sort_two_sets`, of a set without its vectors."""
+    order = side_orders(embeddings, sides)
+    both = replace(order.orders.queries, place=order.place)
+    return order.parted(absent_rows(both, embeddings.dimensions, embeddings.metric))
+
+
+@overload
+def without_vectors(whole: SortedRows) -> SortedRows: ...
+
+
+@overload
+def without_vectors(whole: TwoSets) -> TwoSets: ...
+
+
+@overload
+def without_vectors(whole: Whole) -> Whole: ...
+
+
+def without_vectors(whole: Whole) -> Whole:
+    """The same order of rows without the rows, of which parts are taken at no cost."""
+    if isinstance(whole, TwoSets):
+        sides = without_vectors(whole.queries), without_vectors(whole.gallery)
+        return TwoSets(*sides, whole.same_item)
+    vectors: Any = AbsentRows(whole.vectors.shape)
+    lengths: Any = AbsentRows((whole.rows,))
+    return replace(whole, vectors=vectors, half_norm=lengths)

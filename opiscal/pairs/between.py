@@ -21,9 +21,10 @@ from opiscal.pairs.between_class_pairs import (
     sums_class_pairs_between,
 )
 from opiscal.pairs.blas import one_blas_thread
-from opiscal.pairs.counts import Counts, GalleryCounts, NeighbourRanks, PairCounts
+from opiscal.pairs.counts import Counts, GalleryCounts, PairCounts
 from opiscal.pairs.kernel.moments import accepted_at, sum_squares
 from opiscal.pairs.lattice import Lattice
+from opiscal.pairs.nearest_counts import NeighbourRanks
 from opiscal.pairs.sorted_rows import SortedRows
 from opiscal.pairs.tally import Tally
 from opiscal.pairs.threads import available_threads
@@ -93,7 +94,11 @@ class BetweenTally:
         """Ranks of the nearest positives of the queries that have one, in the order of reading."""
         in_reading = np.argsort(two.queries.read_order)
         known = (two.positives_of_query > 0)[in_reading]
-        return NeighbourRanks(rank=self.queries.rank[in_reading][known], cap=cap)
+        return NeighbourRanks(
+            rank=self.queries.rank[in_reading][known],
+            of_class=two.numbers[0][in_reading][known],
+            cap=cap,
+        )
 
     def counts(
         self, two: TwoSets, lattice: Lattice, labels: tuple[Label, ...], metric: Metric

@@ -1,13 +1,13 @@
 """Counts of parts of two sets, on the edges of the whole: its groups, and halves of its classes."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from opiscal.data.embedding_set import EmbeddingSet, Label
+from opiscal.pairs.absent_rows import without_vectors
 from opiscal.pairs.jobs import EvaluationJobs, Job, whole_job
 from opiscal.pairs.parts import half_name
 from opiscal.pairs.plan import PairPlan
@@ -34,7 +34,7 @@ def group_jobs_between(
     """
     if embeddings.groups is None or embeddings.group_of_row is None:
         return []
-    order = _order_of(two)
+    order = without_vectors(two)
     of_rows = [embeddings.group_of_row[side.read_order] for side in (two.queries, two.gallery)]
     out = []
     for index, name in enumerate(embeddings.groups):
@@ -54,7 +54,7 @@ def half_jobs_between(
     and distractors one by one, fall to either half by chance.
     """
     out = []
-    order = _order_of(two)
+    order = without_vectors(two)
     for number in range(splits):
         for side in (1, 2):
             name, title = half_name(number, side)
@@ -80,14 +80,3 @@ def _half(
         for ids in (two.queries.classes.class_id, two.gallery.classes.class_id)
     ]
     return tuple(part if side == 1 else ~part for part in first)
-
-
-def _order_of(two: TwoSets) -> TwoSets:
-    """The same order of rows without their vectors, of which parts are taken at no cost."""
-    none = np.empty((max(two.queries.rows, two.gallery.rows), 0), np.float32)
-    length = np.zeros(len(none), np.float32)
-    queries, gallery = (
-        replace(side, vectors=none[: side.rows], half_norm=length[: side.rows])
-        for side in (two.queries, two.gallery)
-    )
-    return TwoSets(queries, gallery, two.same_item)

@@ -7,16 +7,20 @@ from pathlib import Path
 import numpy as np
 
 from opiscal.data.embedding_set import Label, Metric
-from opiscal.pairs.counts import NeighbourRanks, PairCounts
+from opiscal.pairs.counts import PairCounts
 from opiscal.pairs.exact import count_exactly
 from opiscal.pairs.kernel.ranks import RECALL_CAP
 from opiscal.pairs.lattice import Lattice
 from opiscal.pairs.near_search import find_pairs
+from opiscal.pairs.nearest_counts import NeighbourRanks
 from opiscal.pairs.neighbour_ranks import ranks_of_neighbours
 from opiscal.pairs.plan import PairPlan
-from opiscal.pairs.sampled import ColumnGroups, Sampled, count_sampled
+from opiscal.pairs.sampled import Sampled, count_columns, finish_sampled
+from opiscal.pairs.sampled_columns import ColumnGroups, ColumnSums
+from opiscal.pairs.sampled_head import SampledHead, count_head
 from opiscal.pairs.search import RowIndex, exact_neighbours
 from opiscal.pairs.sorted_rows import SortedRows
+from opiscal.pairs.threads import available_threads
 
 Progress = Callable[[int], None]
 
@@ -101,6 +105,48 @@ def count_pairs(
         tally = count_exactly(rows, lattice, threads=threads, ranks=ranks, progress=progress)
         found = tally.ranks(rows, RECALL_CAP) if ranks else None
         return CountedSet(tally.counts(rows, lattice, labels, metric), found)
+    started = start_sample(
+        rows, lattice, plan, seed=seed, threads=threads, ranks=ranks, save_index=save_index
+    )
+    sums = count_columns(
+        rows, lattice, started.columns, started.head, threads=threads, progress=progress
+    )
+    return finish_sample(rows, lattice, started, sums, labels, metric)
+
+
+@dataclass(frozen=True, slots=True)
+class StartedSample:
+    """What is known of a sampled count before rows are counted against columns.
+
+    Attributes
+    ----------
+    columns : ColumnGroups
+    head : SampledHead
+    ranks : NeighbourRanks or None
+        Of some rows.
+    index : str
+        What the index was.
+    neighbour_recall : float
+    """
+
+    columns: ColumnGroups
+    head: SampledHead
+    ranks: NeighbourRanks | None
+    index: str
+    neighbour_recall: float
+
+
+def start_sample(
+    rows: SortedRows,
+    lattice: Lattice,
+    plan: PairPlan,
+    *,
+    seed: int = 0,
+    threads: int | None = None,
+    ranks: bool = False,
+    save_index: Path | None = None,
+) -> StartedSample:
+    """Find the near pairs by an index, and count them and the positives; as `count_pairs`."""
     index = RowIndex(rows.vectors, "l2", plan.index, seed=seed, threads=threads)
     if save_index is not None:
         index.save(save_index)
@@ -117,16 +163,22 @@ def count_pairs(
     said = index.description
     # It holds all rows once more, and is not needed while they are counted.
     del index
-    sampled = count_sampled(
-        rows,
-        lattice,
-        near,
-        ColumnGroups.draw(rows.rows, plan.columns, seed),
-        labels=labels,
-        metric=metric,
-        most_positives=plan.most_positives,
-        seed=seed,
-        threads=threads,
-        progress=progress,
+    columns = ColumnGroups.draw(rows.rows, plan.columns, seed)
+    head = count_head(
+        rows, lattice, near, columns, plan.most_positives, seed, threads or available_threads()
     )
-    return CountedSet(sampled.counts.estimate(), found, SampledSet(sampled, said, recall))
+    return StartedSample(columns, head, found, said, recall)
+
+
+def finish_sample(
+    rows: SortedRows,
+    lattice: Lattice,
+    started: StartedSample,
+    sums: ColumnSums,
+    labels: tuple[Label, ...],
+    metric: Metric,
+) -> CountedSet:
+    """The counts, when all rows were counted against the columns; what is given is used up."""
+    sampled = finish_sampled(rows, lattice, started.columns, started.head, sums, labels, metric)
+    said = SampledSet(sampled, started.index, started.neighbour_recall)
+    return CountedSet(sampled.counts.estimate(), started.ranks, said)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from opiscal.data.embedding_set import Label, Metric
 from opiscal.errors import InputError
+from opiscal.pairs.nearest_counts import NearestCounts
 
 if TYPE_CHECKING:
     from opiscal.pairs.sampled_counts import SampledCounts
@@ -178,6 +179,9 @@ class PairCounts:
         For pairs of queries with gallery rows; None for the pairs of one set.
     slim : SlimCounts, optional
         Where counts per class were left out.
+    nearest : NearestCounts, optional
+        Which rows have one of their own class for their nearest; None where that was not asked for,
+        and in runs of earlier versions.
     """
 
     metric: Metric
@@ -200,6 +204,7 @@ class PairCounts:
     within_groups: "tuple[tuple[Label, PairCounts], ...]" = ()
     gallery: GalleryCounts | None = None
     slim: SlimCounts | None = None
+    nearest: NearestCounts | None = None
 
     def need_class_edges(self, edge: NDArray[np.int64] | None = None) -> None:
         """Make sure that there are counts per class at some class edges, or at all of them.
@@ -289,20 +294,3 @@ class PairCounts:
 def _met_once(pairs: int, twice: int) -> int:
     """How many independent pairs are worth some of which so many are each other's double."""
     return round(pairs**2 / (pairs + twice)) if pairs else 0
-
-
-@dataclass(frozen=True, slots=True)
-class NeighbourRanks:
-    """For every row whose class has another row: how many negatives come before its nearest
-    positive.
-
-    Attributes
-    ----------
-    rank : int32 array of shape (queries,)
-        Counted up to `cap`; a higher rank may stand as any number of at least `cap`.
-    cap : int
-        The largest k that Recall@k can be asked for.
-    """
-
-    rank: NDArray[np.int32]
-    cap: int

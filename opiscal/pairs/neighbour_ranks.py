@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from opiscal.errors import UsageError
-from opiscal.pairs.counts import NeighbourRanks
+from opiscal.pairs.nearest_counts import NeighbourRanks
 from opiscal.pairs.search import Neighbours
 from opiscal.pairs.sorted_rows import SortedRows
 
@@ -64,4 +64,8 @@ def ranks_of_neighbours(
     before = first - np.cumsum(itself, axis=1)[np.arange(asked.size), first]
     nearest = np.minimum(np.where(positive.any(axis=1), before, cap), cap)
     in_reading = np.argsort(rows.read_order[asked])
-    return NeighbourRanks(rank=nearest[in_reading].astype(np.int32), cap=cap)
+    return NeighbourRanks(
+        rank=nearest[in_reading].astype(np.int32),
+        of_class=classes.class_of_scored[asked[in_reading]],
+        cap=cap,
+    )

@@ -105,14 +105,16 @@ def exact_seconds(rows: int, speed: float) -> float:
     return _FIXED_SECONDS + rows * (rows - 1) / 2 / speed
 
 
-def sample_seconds(rows: int, columns: int, speed: float) -> float:
+def sample_seconds(rows: int, columns: int, speed: float, workers: int = 1) -> float:
     """About how long one takes that pairs every row with so many columns, and with near rows.
 
     Parameters
     ----------
     rows, columns : int
     speed : float
-        Pairs a second, as `opiscal.pairs.cost.pairs_per_second` measures.
+        Pairs a second of a worker, as `opiscal.pairs.cost.pairs_per_second` measures.
+    workers : int
+        One of them finds the near rows.
 
     Examples
     --------
@@ -121,7 +123,7 @@ def sample_seconds(rows: int, columns: int, speed: float) -> float:
     """
     # What an index looks at grows with the root of the rows.
     looked_at = rows * min(float(rows) / 2, 8.0 * np.sqrt(rows))
-    return _FIXED_SECONDS + float(looked_at / _INDEX_SPEED + columns * rows) / speed
+    return _FIXED_SECONDS + float(looked_at / _INDEX_SPEED + columns * rows / workers) / speed
 
 
 def most_exact_rows(dimensions: int) -> int:
@@ -136,7 +138,7 @@ def most_exact_rows(dimensions: int) -> int:
 
 
 def rows_for_sampling(speed: float, workers: int, columns: int = DEFAULT_COLUMNS) -> int:
-    """From how many rows on a sample by one worker takes less time than all pairs by all workers.
+    """From how many rows on a sample takes less time than all pairs by as many workers.
 
     Parameters
     ----------
@@ -148,17 +150,22 @@ def rows_for_sampling(speed: float, workers: int, columns: int = DEFAULT_COLUMNS
     Examples
     --------
     >>> rows_for_sampling(1e8, 1), rows_for_sampling(1e8, 8)
-    (9218, 243167)
+    (9218, 190151)
     """
+
+    def faster(rows: int) -> bool:
+        exact = exact_seconds(rows, workers * speed)
+        return exact > sample_seconds(rows, columns, speed, workers)
+
     low, high = 2 * columns, 2 * columns
-    while exact_seconds(high, workers * speed) <= sample_seconds(high, columns, speed):
+    while not faster(high):
         low, high = high, 2 * high
     while high - low > 1:
         middle = (low + high) // 2
-        if exact_seconds(middle, workers * speed) <= sample_seconds(middle, columns, speed):
-            low = middle
-        else:
+        if faster(middle):
             high = middle
+        else:
+            low = middle
     return high
 
 

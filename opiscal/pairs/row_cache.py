@@ -126,6 +126,8 @@ class RowCache:
             if len(parts) == 1:
                 return parts[0]
             return np.concatenate([np.empty((0, self.shape[1]), np.float32), *parts])
+        if self.cuts.size == 2 and at.size:
+            return self._span(0)[0][at]
         out = np.empty((at.size, self.shape[1]), np.float32)
         for of_out, held, rows in self._found(at):
             out[of_out] = held[0][rows]

@@ -70,6 +70,11 @@ class ClassOrder:
         """Rows of scored classes; they come first."""
         return int(self.class_rows.sum())
 
+    @property
+    def class_of_scored(self) -> NDArray[np.int64]:
+        """Which scored class each of these rows is of, by sorted place; shape (scored_rows,)."""
+        return np.repeat(np.arange(self.class_rows.size), self.class_rows)
+
 
 def class_order(class_of_row: NDArray[np.integer]) -> ClassOrder:
     """Order rows by class, -1 for distractors; within a class rows keep their order."""

@@ -23,7 +23,7 @@ from opiscal.pairs.row_cache import FEWEST_SPANS, SPANS_SHARE, RowCache, RowMove
 from opiscal.pairs.sorted_rows import ClassOrder, SortedRows, class_order
 from opiscal.pairs.stored_rows import StoredRows
 from opiscal.pairs.threads import available_threads
-from opiscal.pairs.two_sets import TwoSets, class_orders
+from opiscal.pairs.two_sets import TwoSets, side_orders
 
 Rows = NDArray[np.int64]
 
@@ -94,12 +94,8 @@ def sort_stored_sides(
 
     Other arguments as `sort_stored_rows`; both sides share the room.
     """
-    at = np.flatnonzero(~sides.is_gallery), np.flatnonzero(sides.is_gallery)
-    orders = class_orders(
-        embeddings.class_of_row[at[0]], embeddings.class_of_row[at[1]], sides.same_item()
-    )
-    place = np.concatenate([at[0][orders.queries.place], at[1][orders.gallery.place]])
-    queries = orders.queries.place.size
+    order = side_orders(embeddings, sides)
+    orders, place, queries = order.orders, order.place, order.stretches[0].stop
     cache, move = _cache(
         embeddings,
         reader,
@@ -112,18 +108,17 @@ def sort_stored_sides(
         half_norm=half_norm,
     )
     both = _sorted(embeddings, StoredRows(cache), move, orders.queries, place, largest)
-    parts = slice(0, queries), slice(queries, place.size)
-    windows = [StoredRows(cache, part) for part in parts]
+    windows = [StoredRows(cache, part) for part in order.stretches]
     sorted_sides = [
         replace(
             both,
             vectors=window,
             half_norm=window.norms,
-            classes=order,
+            classes=own,
             read_order=place[part],
         )
-        for part, window, order in zip(
-            parts, windows, (orders.queries, orders.gallery), strict=True
+        for part, window, own in zip(
+            order.stretches, windows, (orders.queries, orders.gallery), strict=True
         )
     ]
     return TwoSets(sorted_sides[0], sorted_sides[1], orders.same_item)

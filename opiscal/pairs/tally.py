@@ -12,11 +12,11 @@ from opiscal.pairs.counts import (
     ClassCounts,
     ClassPairSums,
     Counts,
-    NeighbourRanks,
     PairCounts,
 )
 from opiscal.pairs.kernel.moments import accepted_at, sum_squares
 from opiscal.pairs.lattice import Lattice
+from opiscal.pairs.nearest_counts import NeighbourRanks
 from opiscal.pairs.sorted_rows import SortedRows
 
 _NOWHERE = np.iinfo(np.int64).max
@@ -184,7 +184,11 @@ class Tally:
         """Ranks of the nearest positives, in the order of reading."""
         scored = rows.classes.scored_rows
         in_reading = np.argsort(rows.read_order[:scored])
-        return NeighbourRanks(rank=self.rank[:scored][in_reading], cap=cap)
+        return NeighbourRanks(
+            rank=self.rank[:scored][in_reading],
+            of_class=rows.classes.class_of_scored[in_reading],
+            cap=cap,
+        )
 
     def _class_pair_sums(self, rows: SortedRows, lattice: Lattice) -> ClassPairSums | None:
         """To be called when the classes' accepted pairs are final."""

@@ -9,6 +9,7 @@ from opiscal.data.embedding_set import EmbeddingSet
 from opiscal.data.sides import Sides
 from opiscal.pairs.blas import one_blas_thread
 from opiscal.pairs.centred_vectors import pairs_at_once, taken_norms, taken_rows
+from opiscal.pairs.class_orders import ClassOrders, class_orders
 from opiscal.pairs.kernel.keys import NEAR, half_squared_pairs
 from opiscal.pairs.kernel.ordering import sorted_values
 from opiscal.pairs.sample import PairSample, sample_pairs
@@ -145,55 +146,49 @@ class TwoSets:
 
 
 @dataclass(frozen=True, slots=True)
-class ClassOrders:
-    """The orders of both sides, and the pairs of one item by sorted places."""
+class SideOrders:
+    """In which order the rows of a set are those of two sides.
 
-    queries: ClassOrder
-    gallery: ClassOrder
-    same_item: Places
-
-
-def class_orders(
-    class_of_query: NDArray[np.integer], class_of_item: NDArray[np.integer], same_item: Places
-) -> ClassOrders:
-    """Order both sides by class: scored classes, then the others, then distractors (-1).
-
-    `same_item` names pairs that are none, by places among the queries and the gallery rows; it
-    comes back by sorted places, in their order. Within a class rows keep their order.
+    Attributes
+    ----------
+    orders : ClassOrders
+    place : int64 array of shape (rows,)
+        The rows of the set: those of the queries in their order, then those of the gallery.
     """
-    ids = [part.astype(np.int64) for part in (class_of_query, class_of_item)]
-    classes = int(max(part.max(initial=-1) for part in ids)) + 1
-    sizes = [np.bincount(part[part >= 0], minlength=classes) for part in ids]
-    query, item = same_item.T
-    of_class = ids[0][query][(ids[0][query] == ids[1][item]) & (ids[0][query] >= 0)]
-    positives = sizes[0] * sizes[1] - np.bincount(of_class, minlength=classes)
-    scored = np.flatnonzero(positives > 0)
-    orders = [_side_order(part, size, scored) for part, size in zip(ids, sizes, strict=True)]
-    sorted_place = [np.argsort(order.place) for order in orders]
-    placed = np.stack([sorted_place[0][query], sorted_place[1][item]], axis=1)
-    placed = placed[np.lexsort((placed[:, 1], placed[:, 0]))]
-    return ClassOrders(orders[0], orders[1], placed.astype(np.int64))
+
+    orders: ClassOrders
+    place: Places
+
+    @property
+    def stretches(self) -> tuple[slice, slice]:
+        """Where in `place` the queries are, and where the gallery rows."""
+        queries = self.orders.queries.place.size
+        return slice(0, queries), slice(queries, self.place.size)
+
+    def parted(self, rows: SortedRows) -> TwoSets:
+        """Both sides of rows that stand in the order of `place`."""
+        orders = self.orders.queries, self.orders.gallery
+        queries, gallery = (
+            replace(
+                rows,
+                vectors=rows.vectors[part],
+                half_norm=rows.half_norm[part],
+                classes=order,
+                read_order=self.place[part],
+            )
+            for part, order in zip(self.stretches, orders, strict=True)
+        )
+        return TwoSets(queries, gallery, self.orders.same_item)
 
 
-def _side_order(ids: Places, sizes: NDArray[np.int64], scored: Places) -> ClassOrder:
-    kind = np.where(ids < 0, 2, np.where(np.isin(ids, scored), 0, 1))
-    place = np.lexsort((ids, kind)).astype(np.int64)
-    class_id = ids[place]
-    labelled = int(np.count_nonzero(ids >= 0))
-    begins = np.flatnonzero(np.diff(class_id[:labelled], prepend=-1))
-    lengths = np.diff(np.append(begins, labelled))
-    start, stop = np.zeros(ids.size, np.int64), np.zeros(ids.size, np.int64)
-    start[:labelled] = np.repeat(begins, lengths)
-    stop[:labelled] = np.repeat(begins + lengths, lengths)
-    return ClassOrder(
-        place=place,
-        start=start,
-        stop=stop,
-        class_id=class_id,
-        scored=scored.astype(np.int64),
-        class_rows=sizes[scored].astype(np.int64),
-        labelled=labelled,
+def side_orders(embeddings: EmbeddingSet, sides: Sides) -> SideOrders:
+    """The order of both sides of a set."""
+    at = np.flatnonzero(~sides.is_gallery), np.flatnonzero(sides.is_gallery)
+    orders = class_orders(
+        embeddings.class_of_row[at[0]], embeddings.class_of_row[at[1]], sides.same_item()
     )
+    place = np.concatenate([at[0][orders.queries.place], at[1][orders.gallery.place]])
+    return SideOrders(orders, place)
 
 
 def sort_two_sets(embeddings: EmbeddingSet, sides: Sides, threads: int | None = None) -> TwoSets:
@@ -201,30 +196,12 @@ def sort_two_sets(embeddings: EmbeddingSet, sides: Sides, threads: int | None = 
 
     The row that is subtracted is in the middle of the queries.
     """
-    at = np.flatnonzero(~sides.is_gallery), np.flatnonzero(sides.is_gallery)
-    orders = class_orders(
-        embeddings.class_of_row[at[0]], embeddings.class_of_row[at[1]], sides.same_item()
-    )
+    order = side_orders(embeddings, sides)
     # One after the other in one array: each side is a stretch of it, and nothing is copied.
-    place = np.concatenate([at[0][orders.queries.place], at[1][orders.gallery.place]])
     nothing = np.empty(0, np.int64)
-    both = ClassOrder(place, nothing, nothing, nothing, nothing, nothing, 0)
-    rows = sort_rows(embeddings, threads, classes=both, typical=at[0])
-    queries = orders.queries.place.size
-    sorted_sides = [
-        replace(
-            rows,
-            vectors=rows.vectors[part],
-            half_norm=rows.half_norm[part],
-            classes=order,
-            read_order=place[part],
-        )
-        for part, order in (
-            (slice(0, queries), orders.queries),
-            (slice(queries, None), orders.gallery),
-        )
-    ]
-    return TwoSets(sorted_sides[0], sorted_sides[1], orders.same_item)
+    both = ClassOrder(order.place, nothing, nothing, nothing, nothing, nothing, 0)
+    typical = np.flatnonzero(~sides.is_gallery)
+    return order.parted(sort_rows(embeddings, threads, classes=both, typical=typical))
 
 
 def sample_between(two: TwoSets, seed: int) -> PairSample:

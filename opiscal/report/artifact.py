@@ -1,9 +1,9 @@
 """threshold.json: the artifact that a service loads."""
 
 import json
-from pathlib import Path
 from typing import Any
 
+from opiscal.data.storage import Place, read_text
 from opiscal.errors import InputError
 from opiscal.measures.operating_points import OperatingPoint
 from opiscal.report.record import Report, point_to_dict
@@ -66,17 +66,17 @@ def threshold_artifact(
     }
 
 
-def write_artifact(document: dict[str, Any], file: Path) -> None:
+def write_artifact(document: dict[str, Any], file: Place) -> None:
     """Write the artifact, whole or not at all; into a pipe or a device it is written straight."""
     # The name of an input may hold bytes that are no text: they become escapes of JSON.
     text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     write_whole(file, text.encode("utf-8", "backslashreplace"))
 
 
-def read_artifact(file: Path) -> tuple[str, float]:
+def read_artifact(file: Place) -> tuple[str, float]:
     """The metric and the distance of a ``threshold.json``."""
     try:
-        document = json.loads(file.read_text(encoding="utf-8"))
+        document = json.loads(read_text(file))
         metric, distance = document["metric"], document["distance"]
         if metric not in _LONGEST or type(distance) not in (int, float):
             raise ValueError("metric or distance is not of the right kind")

@@ -21,7 +21,8 @@ from opiscal.measures.retrieval import RECALL_AT, recall_at
 from opiscal.measures.utility import Utility, class_utility
 from opiscal.measures.verification import area_under_roc, equal_error_rate
 from opiscal.pairs.counting import CountedSet
-from opiscal.pairs.counts import NeighbourRanks, PairCounts
+from opiscal.pairs.counts import PairCounts
+from opiscal.pairs.nearest_counts import NeighbourRanks
 from opiscal.pairs.plan import PairPlan
 from opiscal.report.answers import find_point
 from opiscal.report.differential import differential_found
@@ -84,6 +85,8 @@ def assemble_report(
         For fewer than two scored classes, or a calibration range that does not exist.
     """
     counts = counted.counts
+    if counted.ranks is not None and counted.ranks.rank.size:
+        counts = replace(counts, nearest=counted.ranks.by_class(counts.classes))
     if counts.classes < 2:
         scored = "of two rows or more" if counts.gallery is None else "on both sides"
         raise InconclusiveError(

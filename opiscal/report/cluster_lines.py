@@ -94,4 +94,4 @@ def _sample_text(cluster: ClusterEstimate) -> str:
     if cluster.sample_seconds is None:
         return f"a sample is for more than {2 * cluster.columns:,} rows"
     took = time_text(cluster.sample_seconds)
-    return f"a sample of {cluster.columns:,} random pairs a row, and near ones: {took} on one"
+    return f"a sample of {cluster.columns:,} random pairs a row, and near ones: {took}"

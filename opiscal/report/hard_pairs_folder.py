@@ -1,32 +1,34 @@
 """A folder of hard pairs: each list as CSV and as Parquet, and all of it as JSON."""
 
 import json
-from pathlib import Path
 
+from opiscal.data.storage import Place
 from opiscal.report.hard_pairs import HardPairs
-from opiscal.report.run_folder import FolderKind, check_run_place, write_text, writing_run
+from opiscal.report.run_folder import (
+    FolderKind,
+    check_run_place,
+    holds_document,
+    write_text,
+    writing_run,
+)
 
 DOCUMENT_FILE = "hard_pairs.json"
 
 
-def is_hard_pairs(folder: Path) -> bool:
+def is_hard_pairs(folder: Place) -> bool:
     """Whether a folder is one that `write_hard_pairs` wrote."""
-    try:
-        document = json.loads((folder / DOCUMENT_FILE).read_text(encoding="utf-8"))
-        return isinstance(document, dict) and "hard_pairs_version" in document
-    except (OSError, ValueError, RecursionError):
-        return False
+    return holds_document(folder, DOCUMENT_FILE, "hard_pairs_version")
 
 
-HARD_PAIRS = FolderKind("folder of hard pairs", "hard-pairs", is_hard_pairs)
+HARD_PAIRS = FolderKind("folder of hard pairs", "hard-pairs", DOCUMENT_FILE, is_hard_pairs)
 
 
-def check_hard_pairs_place(folder: Path) -> None:
+def check_hard_pairs_place(folder: Place) -> None:
     """Make sure, before any work, that the folder can be written; as `check_run_place`."""
     check_run_place(folder, HARD_PAIRS)
 
 
-def write_hard_pairs(found: HardPairs, folder: Path) -> Path:
+def write_hard_pairs(found: HardPairs, folder: Place) -> Place:
     """Write the lists to a folder, whole or not at all; an older one of this kind is replaced.
 
     ``hard_pairs``, ``class_pairs``, ``label_errors`` and ``duplicates``, each as ``.csv`` and as

@@ -9,6 +9,7 @@ from opiscal.data.embedding_set import (
     Label,
     Metric,
 )
+from opiscal.data.storage import Place, place_of
 from opiscal.measures.operating_points import OperatingPoint
 from opiscal.pairs.counts import PairCounts
 from opiscal.report.findings import (
@@ -196,12 +197,13 @@ class Report:
         out["settings"] = self.settings.to_dict()
         return out
 
-    def save(self, path: str | Path, *, plots: bool = True, slim: bool = False) -> Path:
+    def save(self, path: str | Path, *, plots: bool = True, slim: bool = False) -> Place:
         """Write the run folder, whole or not at all; an older run there is replaced.
 
         Parameters
         ----------
         path : str or Path
+            On this machine, or a URL that pyarrow knows.
         plots : bool
             Whether figures are drawn, and the page with them is written.
         slim : bool
@@ -214,7 +216,7 @@ class Report:
         """
         from opiscal.report.run import write_run
 
-        return write_run(self, Path(path), plots=plots, slim=slim)
+        return write_run(self, place_of(path), plots=plots, slim=slim)
 
 
 def point_to_dict(point: OperatingPoint) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from opiscal.data.storage import Place, place_of, read_text
 from opiscal.errors import InputError, UsageError
 from opiscal.pairs.counts_file import load_counts, read_meta, save_counts
 from opiscal.report.class_table import class_table
@@ -23,13 +24,13 @@ from opiscal.report.settings import EvaluateConfig
 from opiscal.report.slim import slim_counts
 
 
-def write_run(report: Report, folder: Path, *, plots: bool = True, slim: bool = False) -> Path:
+def write_run(report: Report, folder: Place, *, plots: bool = True, slim: bool = False) -> Place:
     """Write a run folder, whole or not at all; an older run there is replaced.
 
     Parameters
     ----------
     report : Report
-    folder : Path
+    folder : Path or Url
     plots : bool
         Whether figures are drawn, and the page with them is written.
     slim : bool
@@ -38,7 +39,7 @@ def write_run(report: Report, folder: Path, *, plots: bool = True, slim: bool = 
 
     Returns
     -------
-    Path
+    Path or Url
         The folder.
 
     Raises
@@ -71,14 +72,14 @@ def write_run(report: Report, folder: Path, *, plots: bool = True, slim: bool = 
 
 
 def load(run: str | Path) -> Report:
-    """Read a run folder.
+    """Read a run folder, of this machine or at a URL.
 
     Raises
     ------
     InputError
-        Where there is no run, or it is damaged or of another version.
+        Where there is no run, it cannot be read, or it is damaged or of another version.
     """
-    folder = Path(run)
+    folder = place_of(run)
     if not is_run(folder):
         raise InputError(
             f"no run at {str(folder)!r}: a run folder holds {REPORT_FILE} and {COUNTS_FILE}; make "
@@ -116,9 +117,9 @@ def load(run: str | Path) -> Report:
     return report
 
 
-def _read_document(file: Path) -> dict[str, Any]:
+def _read_document(file: Place) -> dict[str, Any]:
     try:
-        document = json.loads(file.read_text(encoding="utf-8"))
+        document = json.loads(read_text(file))
     except (OSError, ValueError) as error:
         raise InputError(
             f"{str(file)!r} cannot be read ({str(error).splitlines()[0]}); evaluate again"

@@ -1,7 +1,7 @@
 """The run folder: it appears whole or not at all.
 
-It is written under a hidden name beside its place, then renamed. Until then an older run stays as
-it is.
+On this machine it is written under a hidden name beside its place, then renamed; until then an
+older run stays as it is. For a URL see `opiscal.report.remote_folder`.
 """
 
 import json
@@ -13,7 +13,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from opiscal.data.storage import Place, Url, is_file, read_text
 from opiscal.errors import InputError
+from opiscal.report.remote_folder import check_remote_place, writing_remote
 
 REPORT_FILE = "report.json"
 COUNTS_FILE = "pairs.npz"
@@ -25,15 +27,24 @@ PAGE_FILE = "report.html"
 _ELSEWHERE = (ConnectionError, TimeoutError)
 
 
-def is_run(path: Path) -> bool:
-    """Whether a folder holds a run: counts, and a report with a ``schema_version``."""
+def is_run(path: Place) -> bool:
+    """Whether a folder holds a run: counts, and a report with a ``schema_version``.
+
+    Raises
+    ------
+    InputError
+        Where it is at a URL whose store does not answer.
+    """
+    return holds_document(path, REPORT_FILE, "schema_version") and is_file(path / COUNTS_FILE)
+
+
+def holds_document(folder: Place, name: str, field: str) -> bool:
+    """Whether a folder has a file of JSON with a field that only files of a kind have."""
     try:
-        report = json.loads((path / REPORT_FILE).read_text(encoding="utf-8"))
-        return (
-            isinstance(report, dict)
-            and "schema_version" in report
-            and (path / COUNTS_FILE).is_file()
-        )
+        if not is_file(folder / name):
+            return False
+        document = json.loads(read_text(folder / name))
+        return isinstance(document, dict) and field in document
     except (OSError, ValueError, RecursionError):
         return False
 
@@ -48,31 +59,34 @@ class FolderKind:
         What messages call it.
     name : str
         An example of a name.
+    mark : str
+        The file without which no folder is of this kind; it is written last.
     is_one : callable
         Whether a folder is of this kind.
     """
 
     noun: str
     name: str
-    is_one: Callable[[Path], bool]
+    mark: str
+    is_one: Callable[[Place], bool]
 
 
-RUN = FolderKind("run", "opiscal-run", is_run)
+RUN = FolderKind("run", "opiscal-run", REPORT_FILE, is_run)
 
 
-def check_run_place(folder: Path, kind: FolderKind = RUN) -> Path:
+def check_run_place(folder: Place, kind: FolderKind = RUN) -> Place:
     """Make sure, before any work, that a run can be written to a folder.
 
     Parameters
     ----------
-    folder : Path
+    folder : Path or Url
         It may be missing, empty, or an older run. Missing folders above it will be made.
     kind : FolderKind, optional
         Default: a run.
 
     Returns
     -------
-    Path
+    Path or Url
         Where the run will stand: absolute, links followed. Nothing was changed.
 
     Raises
@@ -81,6 +95,12 @@ def check_run_place(folder: Path, kind: FolderKind = RUN) -> Path:
         Where the place is a file, holds something that is not a run, cannot be renamed (the
         current folder, one above it, or a mount point), or where nothing can be written beside it.
     """
+    if isinstance(folder, Url):
+        return check_remote_place(folder, kind)
+    return _check_local(folder, kind)
+
+
+def _check_local(folder: Path, kind: FolderKind) -> Path:
     name = str(folder)
     try:
         place = Path(os.path.realpath(folder))
@@ -99,12 +119,12 @@ def check_run_place(folder: Path, kind: FolderKind = RUN) -> Path:
 
 
 @contextmanager
-def writing_run(folder: Path, kind: FolderKind = RUN) -> Iterator[Path]:
+def writing_run(folder: Place, kind: FolderKind = RUN) -> Iterator[Path]:
     """Give a new folder to write a run into, and put it in its place at the end.
 
     An older run is moved aside first, put back if its place cannot be taken, and removed after.
     Whatever is raised inside, an interrupt included, the new folder is removed and an older run
-    stays as it was.
+    stays as it was. For a URL see `opiscal.report.remote_folder.writing_remote`.
 
     Parameters
     ----------
@@ -114,7 +134,7 @@ def writing_run(folder: Path, kind: FolderKind = RUN) -> Iterator[Path]:
     Yields
     ------
     Path
-        An empty folder with a hidden name, in the same file system.
+        An empty folder with a hidden name, in the same file system; for a URL on this machine.
 
     Raises
     ------
@@ -130,7 +150,11 @@ def writing_run(folder: Path, kind: FolderKind = RUN) -> Iterator[Path]:
     ...     sorted(path.name for path in Path(home).rglob("*"))
     ['report.json', 'run']
     """
-    place = check_run_place(folder, kind)
+    if isinstance(folder, Url):
+        with writing_remote(folder, kind) as remote:
+            yield remote
+        return
+    place = _check_local(folder, kind)
     missing = [parent for parent in place.parents if not parent.exists()]
     new = _hidden(place.parent, "writing")
     done = False

@@ -1,11 +1,11 @@
 """Where a threshold comes from that nobody wrote down: a run, or a sample of pairs."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from opiscal.data.embedding_set import ColumnNames, EmbeddingSet, Metric
+from opiscal.data.storage import Place
 from opiscal.errors import InconclusiveError, InputError, OpiscalError, UsageError
 from opiscal.pairs.sample import sample_pairs
 from opiscal.pairs.sorted_rows import SortedRows
@@ -55,7 +55,7 @@ def sampled_threshold(rows: SortedRows, metric: Metric, seed: int) -> GivenThres
     )
 
 
-def threshold_of_run(run: Path, metric: Metric) -> GivenThreshold:
+def threshold_of_run(run: Place, metric: Metric) -> GivenThreshold:
     """The recommended threshold of a run.
 
     Raises
@@ -80,7 +80,7 @@ def threshold_of_run(run: Path, metric: Metric) -> GivenThreshold:
 
 
 def threshold_of_same_input(
-    run: Path, embeddings: EmbeddingSet, columns: ColumnNames
+    run: Place, embeddings: EmbeddingSet, columns: ColumnNames
 ) -> GivenThreshold | None:
     """The recommended threshold of a run, if it was made from the same files and columns."""
     if not is_run(run):

@@ -4,23 +4,24 @@ import os
 import tempfile
 from pathlib import Path
 
+from opiscal.data.storage import Place, Url, write_remote
 from opiscal.errors import InputError
 
 
-def write_whole(file: Path, data: bytes) -> Path:
+def write_whole(file: Place, data: bytes) -> Place:
     """Write a file, whole or not at all; into a pipe or a device it is written straight.
 
     A file that is there is replaced at the end; through a link, what the link names.
 
     Parameters
     ----------
-    file : Path
+    file : Path or Url
         In a folder that is there.
     data : bytes
 
     Returns
     -------
-    Path
+    Path or Url
         The file.
 
     Raises
@@ -28,6 +29,9 @@ def write_whole(file: Path, data: bytes) -> Path:
     InputError
         Where it cannot be written.
     """
+    if isinstance(file, Url):
+        write_remote(file, data)
+        return file
     try:
         if file.exists() and not file.is_file() and not file.is_dir():
             file.write_bytes(data)

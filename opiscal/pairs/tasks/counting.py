@@ -1,6 +1,7 @@
 """Counting by tasks, be it one set or two."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Protocol
 
 from opiscal.data.embedding_set import Label, Metric
@@ -54,6 +55,42 @@ def plan_tasks(
     if isinstance(rows, TwoSets):
         return plan_between_tasks(rows, dimensions, shares=shares, most_rows=most_rows)
     return plan_exact_tasks(rows, dimensions, shares=shares, most_rows=most_rows)
+
+
+@dataclass(frozen=True, slots=True)
+class SharedOut:
+    """How the jobs of an evaluation are shared out into tasks.
+
+    Attributes
+    ----------
+    shares : int
+        Blocks of a job array.
+    most_rows : int or None
+        Rows of a stretch of the whole, so that two of them fit in the memory of a worker.
+    """
+
+    shares: int = 1
+    most_rows: int | None = None
+
+    def tasks(self, rows: Whole, whole: Whole) -> tuple[Task, ...]:
+        """The tasks of a job, of whose whole the rows are all or a part.
+
+        Those of a part lie among the others: stretches of them are so much shorter.
+        """
+        most = None
+        if self.most_rows is not None:
+            most = max(1, self.most_rows * _rows_of(rows) // _rows_of(whole))
+        return plan_tasks(rows, dimensions_of(whole), shares=self.shares, most_rows=most)
+
+
+def dimensions_of(rows: Whole) -> int:
+    """Width of a row."""
+    side = rows.queries if isinstance(rows, TwoSets) else rows
+    return int(side.vectors.shape[1])
+
+
+def _rows_of(rows: Whole) -> int:
+    return rows.queries.rows + rows.gallery.rows if isinstance(rows, TwoSets) else rows.rows
 
 
 def task_counting(rows: Whole, lattice: Lattice, ranks: bool) -> TaskCounting:

@@ -161,8 +161,8 @@ def _combine(name: str, known: NDArray[Any], more: NDArray[Any]) -> None:
     elif rule == _SMALLEST:
         np.minimum(known, more, out=known)
     else:
-        # From a narrow type to the wide one of the tally.
-        np.add(known, more, out=known, casting="unsafe")
+        # First in the type of the sum: of a signed and an unsigned one numpy would make floats.
+        known += more.astype(known.dtype, copy=False)
 
 
 def _rule(name: str) -> str:

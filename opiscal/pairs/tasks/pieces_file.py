@@ -1,6 +1,7 @@
 """The counts of some tasks as one file: an npz archive without pickles, checked when it is read."""
 
 import io
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterable, Sequence
@@ -13,6 +14,19 @@ from numpy.typing import NDArray
 from opiscal.pairs.tasks.pieces import Piece
 
 _FORMAT = 1
+DAMAGED = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    AttributeError,
+    EOFError,
+    LookupError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+"""What the readers of archives and arrays raise where bytes are not those that were written."""
 
 
 class TornFileError(Exception):
@@ -50,6 +64,7 @@ def counted_to_bytes(counted: CountedTasks) -> bytes:
         "format": np.array(_FORMAT),
         "digest": np.array(counted.digest),
         "tasks": np.array(counted.numbers, np.int64),
+        "pieces": np.array(len(counted.pieces)),
     }
     for k, piece in enumerate(counted.pieces):
         arrays[f"{k}:{piece.name}:{','.join(map(str, piece.start))}"] = piece.values
@@ -71,9 +86,12 @@ def counted_from_bytes(data: bytes) -> CountedTasks:
             if int(archive["format"]) != _FORMAT:
                 raise TornFileError(f"of format {int(archive['format'])}")
             pieces = [_piece(name, archive[name]) for name in archive.files if name.count(":") == 2]
+            # The names of arrays have no checksum.
+            if len(pieces) != int(archive["pieces"]):
+                raise TornFileError(f"of {len(pieces)} pieces")
             numbers = tuple(archive["tasks"].tolist())
             return CountedTasks(str(archive["digest"]), numbers, pieces)
-    except (zipfile.BadZipFile, zlib.error, KeyError, ValueError, EOFError, OSError) as error:
+    except DAMAGED as error:
         raise TornFileError(str(error)) from error
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from opiscal.errors import UsageError
 from opiscal.measures.rates import Floats
+from opiscal.measures.recall_confidence import RecallScatter
 from opiscal.report.captions import consistency_title, label_text
 from opiscal.report.displays.display import Display, legend_below, tidy
 from opiscal.report.displays.look import Look, ink, palette
@@ -221,7 +222,12 @@ def _errors(
                     f"error 'recall': {name!r} has no Recall@1; evaluate it without "
                     "--no-retrieval, or take eer"
                 )
-            values.append((1.0 - report.retrieval.recall_at["1"], None))
+            ends = None
+            if report.counts.nearest is not None:
+                curve = RecallScatter.of(report.counts.nearest).curve()
+                low, high = curve.interval(report.confidence)
+                ends = 1.0 - high, 1.0 - low
+            values.append((1.0 - report.retrieval.recall_at["1"], ends))
         else:
             point = report.threshold(far=_rate(kind, target, error))
             if point.frr is None:

@@ -1,8 +1,8 @@
 """The summary of a report as lines of text, from what was counted to what to do about it."""
 
 from collections.abc import Iterable
-from pathlib import Path
 
+from opiscal.data.storage import Place
 from opiscal.report.advice import advice
 from opiscal.report.class_table import class_table
 from opiscal.report.layout import Screen, fit
@@ -19,7 +19,7 @@ from opiscal.report.summary.rates import (
 
 
 def summary_lines(
-    report: Report, run: Path, screen: Screen | None = None, *, page: Path | None = None
+    report: Report, run: Place, screen: Screen | None = None, *, page: Place | None = None
 ) -> list[str]:
     """What a person wants to know first; no line is wider than the screen, nor than 100 cells.
 
@@ -29,11 +29,11 @@ def summary_lines(
     Parameters
     ----------
     report : Report
-    run : Path
+    run : Path or Url
         The folder that holds the run.
     screen : Screen, optional
         80 cells of UTF-8 by default.
-    page : Path, optional
+    page : Path or Url, optional
         The page of the run, where there is one.
     """
     screen = Screen() if screen is None else screen

@@ -1,0 +1,196 @@
+"""Two workers of one thread against two threads of one process, and what a checkpoint costs.
+
+A simulated set of 50,000 rows x 512 dimensions is evaluated by the local engine and by workers on
+this machine, in turns; reports must be equal. The workers are started before: a cluster is there.
+
+- *speed*: seconds of the local engine over those of the cluster, of reading, counting and nearest
+  classes together; target 0.85.
+- *scheduling*: of the time of the workers while pairs are counted, what is neither work nor the
+  sending of what it needs; target 3 %.
+- *checkpoint*: seconds that keeping all counts on the disk takes more; target 2 %; the most that
+  the folder ever held, over the bytes of the finished counts; at most 2.
+
+Usage: python benchmarks/cluster.py [--rows N] [--dimensions D] [--runs K]
+"""
+
+import argparse
+import shutil
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+
+from opiscal.data.embedding_set import ColumnNames
+from opiscal.data.simulate import SimulationConfig, simulate
+from opiscal.engines.checkpoint import Checkpoint
+from opiscal.engines.dask_cluster import Cluster
+from opiscal.engines.dask_engine import DaskEngine
+from opiscal.engines.engine import Engine
+from opiscal.engines.local import LocalEngine
+from opiscal.evaluation import evaluate_files
+from opiscal.report.record import Report
+from opiscal.report.settings import EvaluateConfig
+
+WORKERS = 2
+SPEED, SCHEDULING, CHECKPOINT = 0.85, 0.03, 0.02
+
+
+def evaluated(data: Path, engine: Engine) -> tuple[Report, dict[str, float]]:
+    config = EvaluateConfig(threads=WORKERS)
+    report = evaluate_files([str(data)], ColumnNames(), config, engine=engine)
+    return report, report.provenance.elapsed_s
+
+
+def seconds(elapsed: dict[str, float]) -> float:
+    return sum(elapsed[stage] for stage in ("read", "count", "nearest_class"))
+
+
+def numbers(report: Report) -> dict[str, object]:
+    document = report.to_dict()
+    document.pop("provenance")
+    return document
+
+
+class LargestSize:
+    """Watches a folder: the most bytes that it ever held."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.most, self.over = folder, 0, threading.Event()
+        self.thread = threading.Thread(target=self._watch)
+
+    def _watch(self) -> None:
+        while not self.over.wait(0.02):
+            try:
+                size = sum(file.stat().st_size for file in self.folder.iterdir())
+            except OSError:
+                continue
+            self.most = max(self.most, size)
+
+    def __enter__(self) -> "LargestSize":
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.over.set()
+        self.thread.join()
+
+
+def idle_share(stream: list[dict[str, object]], workers: int) -> tuple[float, dict[str, float]]:
+    """Of the time from the first counting task to the last what workers did not work or send."""
+    spans: dict[str, list[tuple[float, float]]] = {}
+    by_kind: dict[str, float] = {}
+    for task in stream:
+        for part in task["startstops"]:  # type: ignore[attr-defined]
+            name = str(task["key"]).rsplit("-", 1)[0]
+            kind = name if part["action"] == "compute" else part["action"]
+            spans.setdefault(str(task["worker"]), []).append((part["start"], part["stop"]))
+            by_kind[kind] = by_kind.get(kind, 0.0) + part["stop"] - part["start"]
+    counting = [
+        (part["start"], part["stop"])
+        for task in stream
+        if str(task["key"]).startswith("count-")
+        for part in task["startstops"]  # type: ignore[attr-defined]
+    ]
+    first, last = min(start for start, _ in counting), max(stop for _, stop in counting)
+    busy = sum(_covered(part, first, last) for part in spans.values())
+    return 1.0 - busy / (workers * (last - first)), by_kind
+
+
+def _covered(spans: list[tuple[float, float]], first: float, last: float) -> float:
+    total, end = 0.0, first
+    for start, stop in sorted(spans):
+        start, stop = max(start, end), min(stop, last)
+        if stop > start:
+            total, end = total + stop - start, stop
+    return total
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rows", type=int, default=50_000)
+    parser.add_argument("--dimensions", type=int, default=512)
+    parser.add_argument("--classes", type=int, default=2500)
+    parser.add_argument("--runs", type=int, default=3)
+    asked = parser.parse_args()
+    from distributed import get_task_stream
+
+    with tempfile.TemporaryDirectory() as home:
+        data = Path(home) / "set.parquet"
+        simulate(
+            SimulationConfig(rows=asked.rows, dimensions=asked.dimensions, classes=asked.classes),
+            data,
+        )
+        started = time.perf_counter()
+        cluster = Cluster(workers=WORKERS)
+        print(f"two workers started in {time.perf_counter() - started:.1f} s")
+        client = cluster._client
+        rows: list[tuple[dict[str, float], dict[str, float], dict[str, float]]] = []
+        idle, ratios = [], []
+        for _ in range(asked.runs + 1):
+            local, here = evaluated(data, LocalEngine(WORKERS))
+            before = cluster.bytes_between_workers()
+            with get_task_stream(client) as stream:
+                there_report, there = evaluated(data, DaskEngine(cluster, cluster.memory))
+            sent = cluster.bytes_between_workers() - before
+            assert numbers(local) == numbers(there_report)
+            folder = Path(home) / "kept"
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            checkpoint = Checkpoint(str(folder))
+            with LargestSize(folder) as watched:
+                kept_report, kept = evaluated(data, LocalEngine(WORKERS, None, checkpoint))
+            assert numbers(local) == numbers(kept_report)
+            rows.append((here, there, kept))
+            idle.append(idle_share(stream.data, WORKERS))
+            ratios.append(watched.most / (checkpoint._room / 2))
+        # The first run compiles and warms up.
+        rows, idle = rows[1:], idle[1:]
+        local_s, cluster_s, kept_s = ([seconds(run[k]) for run in rows] for k in range(3))
+        print(
+            f"\n{asked.rows:,} x {asked.dimensions}, {asked.classes:,} classes, medians of "
+            f"{asked.runs} runs in turns; reports equal"
+        )
+        print("| engine | read, s | count, s | nearest classes, s | all three, s |")
+        print("|---|---|---|---|---|")
+        for k, name in enumerate(("local, 2 threads", "2 workers", "local, with checkpoint")):
+            stages = [
+                np.median([run[k][s] for run in rows]) for s in ("read", "count", "nearest_class")
+            ]
+            print(
+                f"| {name} | {stages[0]:.2f} | {stages[1]:.2f} | {stages[2]:.2f} | "
+                f"{np.median((local_s, cluster_s, kept_s)[k]):.2f} |"
+            )
+        speed = np.median(np.array(local_s) / np.array(cluster_s))
+        count_speed = np.median([run[0]["count"] / run[1]["count"] for run in rows])
+        share = np.median([found for found, _ in idle])
+        cost = (
+            np.median(
+                np.array([r[2]["count"] for r in rows]) / np.array([r[0]["count"] for r in rows])
+            )
+            - 1
+        )
+        print(
+            f"\nspeed of the cluster: {speed:.2f} of the local engine (count alone "
+            f"{count_speed:.2f}); target {SPEED}"
+        )
+        print(
+            f"scheduling: {100 * share:.1f} % of the workers' time; target {100 * SCHEDULING:.0f} %"
+        )
+        print(
+            f"sent between workers: {sent / 1e6:.1f} MB; vectors: "
+            f"{asked.rows * asked.dimensions * 4 / 1e6:.1f} MB"
+        )
+        print(
+            "worker seconds: " + ", ".join(f"{k} {v:.2f}" for k, v in sorted(idle[-1][1].items()))
+        )
+        print(
+            f"checkpoint: {100 * cost:+.1f} % of the count; target {100 * CHECKPOINT:.0f} %; at "
+            f"most {max(ratios):.2f} times the finished counts; target 2"
+        )
+        cluster.close()
+
+
+if __name__ == "__main__":
+    main()

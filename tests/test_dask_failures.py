@@ -1,0 +1,334 @@
+"""Workers, clients and files are lost in the middle of a count: the numbers stay the same."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import clean_environment
+
+from opiscal.data.embedding_set import ColumnNames
+from opiscal.data.simulate import SimulationConfig, simulate
+from opiscal.engines import dask_cluster
+from opiscal.engines.checkpoint import Checkpoint
+from opiscal.engines.dask_cluster import Cluster
+from opiscal.engines.dask_engine import DaskEngine
+from opiscal.errors import InputError
+from opiscal.evaluation import evaluate_files
+from opiscal.report.settings import EvaluateConfig
+
+pytest.importorskip(
+    "distributed", reason="dask is not installed: pip install 'opiscal[distributed]'"
+)
+psutil = pytest.importorskip("psutil")
+
+CONFIG = EvaluateConfig()
+# Some sixty tasks, each of some hundredths of a second.
+TASK_WORK = 1.2e8
+PATIENCE = 60.0
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory) -> Path:
+    file = tmp_path_factory.mktemp("rows") / "set.parquet"
+    simulate(SimulationConfig(rows=20_000, dimensions=32, classes=900), file)
+    return file
+
+
+@pytest.fixture(scope="module")
+def wanted(data) -> dict:
+    return numbers(evaluate_files([str(data)], ColumnNames(), CONFIG))
+
+
+def numbers(report) -> dict:
+    document = report.to_dict()
+    document.pop("provenance")
+    return document
+
+
+class Processes:
+    """A scheduler and workers, each a process of its own without anybody that starts it again."""
+
+    def __init__(self, folder: Path, workers: int) -> None:
+        self.place = folder / "scheduler.json"
+        self.started = [self._start("dask_scheduler", "--host", "127.0.0.1", "--port", "0")]
+        for _ in range(workers):
+            self.started.append(
+                self._start("dask_worker", "--nthreads", "1", "--no-nanny", "--host", "127.0.0.1")
+            )
+        self.address = wait_for(lambda: self._address())
+
+    def _start(self, module: str, *options: str) -> subprocess.Popen:
+        own = clean_environment() | {
+            "DASK_DISTRIBUTED__SCHEDULER__WORKER_TTL": "2s",
+            "DASK_DISTRIBUTED__LOGGING__DISTRIBUTED": "critical",
+        }
+        command = [sys.executable, "-m", f"distributed.cli.{module}", "--no-dashboard"]
+        return subprocess.Popen(
+            [*command, *options, "--scheduler-file", str(self.place)],
+            env=own,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def _address(self) -> str | None:
+        try:
+            return json.loads(self.place.read_text())["address"]
+        except (OSError, ValueError, KeyError):
+            return None
+
+    def send(self, worker: int, what: signal.Signals) -> None:
+        self.started[1 + worker].send_signal(what)
+
+    def close(self) -> None:
+        for process in self.started[::-1]:
+            process.send_signal(signal.SIGCONT)
+            process.kill()
+            process.wait()
+
+
+def wait_for(found, seconds: float = PATIENCE):
+    """What is found, once it is."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        value = found()
+        if value:
+            return value
+        time.sleep(0.05)
+    raise AssertionError("waited in vain")
+
+
+@pytest.fixture
+def three(tmp_path):
+    processes = Processes(tmp_path, 3)
+    yield processes
+    processes.close()
+
+
+def test_one_worker_is_killed_and_one_does_not_answer(three, data, wanted, monkeypatch):
+    monkeypatch.setattr("opiscal.pairs.tasks.task._TASK_WORK", TASK_WORK)
+    cluster = Cluster(three.address)
+    wait_for(lambda: cluster.workers == 3)
+    calls = []
+
+    def progress(stage: str, done: int, total: int) -> None:
+        calls.append(stage)
+        if len(calls) == 3:
+            three.send(0, signal.SIGKILL)
+        if len(calls) == 6:
+            three.send(1, signal.SIGSTOP)
+            # Longer than the scheduler waits for a sign of life.
+            threading.Timer(5.0, lambda: three.send(1, signal.SIGCONT)).start()
+
+    try:
+        engine = DaskEngine(cluster, 0)
+        report = evaluate_files(
+            [str(data)], ColumnNames(), CONFIG, engine=engine, progress=progress
+        )
+        assert len(calls) > 20
+        assert numbers(report) == wanted
+        assert cluster.workers < 3
+    finally:
+        cluster.close()
+
+
+CLIENT = """
+import os, signal, sys
+import opiscal.pairs.tasks.task as task
+from opiscal.data.embedding_set import ColumnNames
+from opiscal.engines.choice import EngineChoice
+from opiscal.evaluation import evaluate_files
+from opiscal.report.settings import EvaluateConfig
+
+def main(data, folder):
+    task._TASK_WORK = {work}
+    calls = []
+    def progress(stage, done, total):
+        calls.append(stage)
+        if len(calls) == 12:
+            print(os.getpid(), flush=True)
+            os.kill(os.getpid(), signal.SIGKILL)
+    choice = EngineChoice("dask", workers=2, checkpoint=folder)
+    with choice.opened() as engine:
+        evaluate_files([data], ColumnNames(), EvaluateConfig(), engine=engine, progress=progress)
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
+"""
+
+
+def test_a_client_is_killed_and_the_same_again_does_what_is_missing(
+    tmp_path, data, wanted, monkeypatch
+):
+    script, folder = tmp_path / "client.py", tmp_path / "kept"
+    script.write_text(CLIENT.format(work=TASK_WORK))
+    children: set[psutil.Process] = set()
+    process = subprocess.Popen(
+        [sys.executable, str(script), str(data), str(folder)],
+        env=clean_environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    while process.poll() is None:
+        try:
+            children.update(psutil.Process(process.pid).children(recursive=True))
+        except psutil.NoSuchProcess:
+            break
+        time.sleep(0.05)
+    assert process.wait() == -signal.SIGKILL
+    assert len(children) >= 2
+    wait_for(lambda: not any(child.is_running() and alive(child) for child in children))
+
+    kept = sorted(folder.glob("set.task*.npz"))
+    assert len(kept) >= 11
+    # Besides, one of the files is not whole.
+    torn = kept[4]
+    torn.write_bytes(torn.read_bytes()[: torn.stat().st_size // 2])
+    monkeypatch.setattr("opiscal.pairs.tasks.task._TASK_WORK", TASK_WORK)
+    cluster = Cluster(workers=2)
+    counted = []
+    submit = cluster.submit
+
+    def noted(work, *given, name, priority=0):
+        if name.startswith("count-"):
+            counted.append(given[2].number)
+        return submit(work, *given, name=name, priority=priority)
+
+    monkeypatch.setattr(cluster, "submit", noted)
+    try:
+        engine = DaskEngine(cluster, 0, Checkpoint(str(folder)))
+        assert numbers(evaluate_files([str(data)], ColumnNames(), CONFIG, engine=engine)) == wanted
+    finally:
+        cluster.close()
+    numbers_kept = {int(file.stem.split("-")[1]) for file in kept}
+    torn_number = int(torn.stem.split("-")[1])
+    assert set(counted).isdisjoint(numbers_kept - {torn_number})
+    assert torn_number in counted
+
+
+def alive(child) -> bool:
+    try:
+        return child.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def test_workers_that_die_of_their_task_are_one_line(monkeypatch):
+    monkeypatch.setitem(dask_cluster._SETTINGS, "distributed.scheduler.allowed-failures", 0)
+    cluster = Cluster(workers=1)
+    try:
+        with pytest.raises(InputError, match=r"workers were lost .*--worker-memory") as error:
+            cluster.gather([cluster.submit(os._exit, 1, name="die")])
+        assert "\n" not in str(error.value)
+    finally:
+        cluster.close()
+
+
+def test_nothing_listens_beyond_this_machine_and_no_worker_is_left():
+    before = set(psutil.Process().children(recursive=True))
+    cluster = Cluster(workers=2)
+    own = [psutil.Process(), *psutil.Process().children(recursive=True)]
+    try:
+        listening = [
+            connection.laddr.ip
+            for process in own
+            for connection in process.net_connections("inet")
+            if connection.status == psutil.CONN_LISTEN
+        ]
+        assert len(listening) >= 5
+        assert set(listening) == {"127.0.0.1"}
+    finally:
+        cluster.close()
+    new = [child for child in own[1:] if child not in before]
+    assert len(new) >= 2
+    # What looks after the resources of started processes stays until this one ends.
+    workers = [child for child in new if "resource_tracker" not in name_of(child)]
+    wait_for(lambda: not any(alive(child) for child in workers))
+
+
+def name_of(child) -> str:
+    try:
+        return " ".join(child.cmdline())
+    except (psutil.NoSuchProcess, psutil.ZombieProcess):
+        return ""
+
+
+def test_a_scheduler_that_does_not_answer_is_one_line(cli, data, monkeypatch):
+    monkeypatch.setattr(dask_cluster, "_SECONDS_TO_ANSWER", "1s")
+    answer = cli(
+        "evaluate", data, "--engine", "dask", "--scheduler", "tcp://127.0.0.1:1", "-o", "run"
+    )
+    assert answer.code == 2
+    assert answer.err.startswith("opiscal: error: no Dask scheduler answers at 'tcp://127.0.0.1:1'")
+    assert answer.err.count("\n") == 1
+
+
+def test_a_worker_that_is_too_small_is_one_line(cli, data):
+    answer = cli(
+        "evaluate", data, "--engine", "dask", "--workers", 1, "--worker-memory", "300MB", "-q"
+    )
+    assert answer.code == 2
+    assert answer.err.startswith("opiscal: error: worker-memory 300 MB: ")
+    assert answer.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--engine", "spark"], "engine 'spark': must be one of local, dask"),
+        (["--workers", "3"], "workers 3: is for --engine dask"),
+        (["--engine", "dask", "--threads", "2"], "threads '2': is for this process"),
+        (["--engine", "dask", "--worker-memory", "much"], "worker-memory 'much': must be a size"),
+        (
+            ["--engine", "dask", "--scheduler", "tcp://h:1", "--workers", "2"],
+            "workers 2: those of the scheduler tcp://h:1 count",
+        ),
+    ],
+)
+def test_settings_that_no_engine_has(cli, data, options, said):
+    answer = cli("evaluate", data, *options, "-o", "run")
+    assert (answer.code, answer.out) == (2, "")
+    assert answer.err.startswith(f"opiscal: error: {said}")
+    assert answer.err.count("\n") == 1
+
+
+def test_counts_of_tasks_are_numbers_and_no_rows(data, monkeypatch):
+    """What passes through this process: nothing as large as the vectors."""
+    monkeypatch.setattr("opiscal.pairs.tasks.task._TASK_WORK", TASK_WORK)
+    cluster = Cluster(workers=1)
+    gathered = []
+    gather = cluster.gather
+
+    def noted(futures):
+        found = gather(futures)
+        gathered.extend(found)
+        return found
+
+    monkeypatch.setattr(cluster, "gather", noted)
+    try:
+        evaluate_files([str(data)], ColumnNames(), CONFIG, engine=DaskEngine(cluster, 0))
+    finally:
+        cluster.close()
+    arrays = [value for item in gathered for value in arrays_in(item)]
+    assert arrays
+    assert not any(
+        np.issubdtype(array.dtype, np.floating) and array.ndim == 2 and array.shape[1] == 32
+        for array in arrays
+    )
+
+
+def arrays_in(item):
+    if isinstance(item, np.ndarray):
+        yield item
+    elif isinstance(item, list | tuple):
+        for part in item:
+            yield from arrays_in(part)
+    elif hasattr(item, "__slots__"):
+        for name in item.__slots__:
+            yield from arrays_in(getattr(item, name, None))
