@@ -38,6 +38,27 @@ Workers = Annotated[
         rich_help_panel=_PANEL,
     ),
 ]
+PlannedWorkers = Annotated[
+    int | None,
+    typer.Option(
+        "--workers",
+        help="Say what so many workers of one thread, on any machines, will do: tasks, bytes that "
+        "each reads, time.",
+        min=1,
+        show_default=False,
+        rich_help_panel=_PANEL,
+    ),
+]
+PlannedMemory = Annotated[
+    str | None,
+    typer.Option(
+        "--worker-memory",
+        metavar="SIZE",
+        help="Memory of each of them, such as 4GB. [default: an even share of this machine's]",
+        show_default=False,
+        rich_help_panel=_PANEL,
+    ),
+]
 WorkerMemory = Annotated[
     str | None,
     typer.Option(

@@ -1,6 +1,6 @@
 """``opiscal inspect``: what is in the file, what is wrong with it, and what it will cost."""
 
-from opiscal.cli import options
+from opiscal.cli import engine_options, options
 from opiscal.cli.console import (
     errors_as_exit_codes,
     print_json,
@@ -20,17 +20,22 @@ def inspect(
     null_label: options.NullLabel = "drop",
     distractor_label: options.DistractorLabel = None,
     threads: options.Threads = None,
+    workers: engine_options.PlannedWorkers = None,
+    worker_memory: engine_options.PlannedMemory = None,
     json_: options.Json = False,
     debug: options.Debug = False,
 ) -> None:
     """Say what is in DATA, what will be left out and why, and what an exact evaluation costs.
 
-    Example: opiscal inspect embeddings.parquet
+    With --workers also what it costs on a cluster.
+
+    Example: opiscal inspect embeddings.parquet --workers 64 --worker-memory 4GB
     """
     with errors_as_exit_codes(debug):
         from opiscal.data.embedding_set import ColumnNames
         from opiscal.data.parquet import read_embeddings
         from opiscal.data.profile import profile
+        from opiscal.engines.cluster_estimate import PlannedCluster, estimate_cluster
         from opiscal.pairs.cost import estimate_cost
         from opiscal.report.inspection import inspection_dict, inspection_lines
         from opiscal.report.settings import EvaluateConfig
@@ -42,10 +47,14 @@ def inspect(
             distractor_labels=tuple(distractor_label or ()),
             threads=threads,
         )
+        asked = PlannedCluster.asked(workers, worker_memory)
         columns = ColumnNames(embedding_column, label_column, id_column, group_column)
         embeddings = read_embeddings(data, columns, config.row_policy)
         found, cost = profile(embeddings), estimate_cost(embeddings, threads)
+        cluster = None
+        if asked is not None:
+            cluster = estimate_cluster(embeddings, data, columns, config.row_policy, asked)
         if json_:
-            print_json(inspection_dict(found, cost))
+            print_json(inspection_dict(found, cost, cluster))
         else:
-            print_lines(inspection_lines(found, cost, terminal_width()))
+            print_lines(inspection_lines(found, cost, terminal_width(), cluster))

@@ -1,5 +1,6 @@
 """The row groups of Parquet files: where rows lie, and what it takes to read them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,3 +55,24 @@ def file_groups(shard: Shard, embedding: str) -> FileGroups:
         sum(int(group.column(leaf).total_compressed_size) for leaf in leaves) for group in groups
     ]
     return FileGroups(shard.path, rows, tuple(sizes))
+
+
+def bytes_to_read(files: Sequence[FileGroups], numbers: NDArray[np.int64]) -> int:
+    """Compressed bytes of the vectors in the row groups that have any of some rows.
+
+    Parameters
+    ----------
+    files : sequence of FileGroups
+    numbers : int64 array
+        Positions of rows in the input, counted over all files, in any order.
+
+    Examples
+    --------
+    >>> files = [FileGroups("a", (4, 4), (100, 200)), FileGroups("b", (2,), (50,))]
+    >>> bytes_to_read(files, np.array([9, 5, 6])), bytes_to_read(files, np.array([], np.int64))
+    (250, 0)
+    """
+    ends = np.cumsum([rows for file in files for rows in file.rows])
+    sizes = np.array([size for file in files for size in file.bytes], np.int64)
+    # Of groups that end together all but the first have no rows.
+    return int(sizes[np.unique(np.searchsorted(ends, numbers, side="right"))].sum())

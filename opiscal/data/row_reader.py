@@ -12,7 +12,7 @@ from opiscal.data.embedding_set import RowPolicy
 from opiscal.data.half_matrix import HalfMatrix, Vectors
 from opiscal.data.parquet import batch_rows, open_parquet
 from opiscal.data.row_fitness import measured_steps
-from opiscal.data.row_groups import FileGroups
+from opiscal.data.row_groups import FileGroups, bytes_to_read
 from opiscal.data.row_store import empty_matrix
 from opiscal.errors import InputError
 
@@ -56,6 +56,19 @@ class RowReader:
         """What a row takes in memory."""
         matrix = self.room(1)
         return int(matrix.nbytes)
+
+    @property
+    def file_bytes(self) -> int:
+        """What the vectors of all row groups take in the files."""
+        return sum(sum(file.bytes) for file in self._files)
+
+    def bytes_to_read(self, numbers: NDArray[np.int64]) -> int:
+        """By how much `bytes_read` grows when some rows are read in one pass."""
+        return bytes_to_read(self._files, numbers)
+
+    def copy(self) -> "RowReader":
+        """Another one of the same rows, that has read nothing."""
+        return RowReader(self._files, self._embedding, self.dimensions, self.policy)
 
     def room(self, rows: int) -> Vectors:
         """A matrix for so many rows, not filled."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from opiscal.engines.checkpoint import Checkpoint
 from opiscal.engines.engine import Engine
 from opiscal.engines.local import LocalEngine
+from opiscal.engines.worker_memory import memory_bytes
 from opiscal.errors import UsageError
 
 ENGINES = ("local", "dask")
@@ -89,7 +90,7 @@ class EngineChoice:
                     "out, or do without --engine dask"
                 )
         # Without it the rest of opiscal works.
-        from opiscal.engines.dask_cluster import Cluster, memory_bytes
+        from opiscal.engines.dask_cluster import Cluster
         from opiscal.engines.dask_engine import DaskEngine
 
         memory = None if self.worker_memory is None else memory_bytes(self.worker_memory)

@@ -33,23 +33,6 @@ Future = Any
 """What a worker will have counted; it is given to other tasks, or gathered."""
 
 
-def memory_bytes(text: str) -> int:
-    """Read a size such as ``4GB`` or ``500MiB``.
-
-    Raises
-    ------
-    UsageError
-    """
-    dask = _dask()
-    try:
-        size = int(dask.utils.parse_bytes(text))
-    except (ValueError, TypeError):
-        size = 0
-    if size <= 0:
-        raise UsageError(f"worker-memory {text!r}: must be a size, such as 4GB or 500MiB")
-    return size
-
-
 class Cluster:
     """A client of a scheduler, and the workers that were started for it.
 
@@ -302,7 +285,6 @@ def _bytes_sent(dask_worker: Any) -> int:
 def _dask() -> Any:
     try:
         import dask
-        import dask.utils
         import distributed  # noqa: F401
     except ImportError as error:
         raise UsageError(

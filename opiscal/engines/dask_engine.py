@@ -17,6 +17,7 @@ from opiscal.data.sides import JoinedSides, Sides
 from opiscal.engines.checkpoint import Checkpoint
 from opiscal.engines.dask_cluster import Cluster, Future
 from opiscal.engines.engine import CountRequest, Stage
+from opiscal.engines.task_order import in_turn
 from opiscal.engines.worker_memory import check_room_for_index, room_for_rows
 from opiscal.engines.worker_rows import (
     WorkerJob,
@@ -348,20 +349,3 @@ class DaskEngine:
                 self._checkpoint.noted(job.name, number, size)
             if advance is not None:
                 advance(by_number[number].pairs)
-
-
-def in_turn(tasks: Sequence[Task], all_fit: bool) -> list[Task]:
-    """The order in which tasks are handed out: positive ones first.
-
-    Where workers keep all rows, the largest come first, so that none is left with one at the end.
-    Else those that share a stretch of rows follow each other, to and fro.
-    """
-    positive = [task for task in tasks if task.kind == "positive"]
-    negative = [task for task in tasks if task.kind != "positive"]
-    if all_fit:
-        return positive + sorted(negative, key=lambda task: -task.pairs)
-    out = []
-    by_row = itertools.groupby(negative, key=lambda task: task.stretches[0])
-    for turn, (_, row) in enumerate(by_row):
-        out += list(row) if turn % 2 == 0 else list(row)[::-1]
-    return positive + out

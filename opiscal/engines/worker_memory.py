@@ -1,6 +1,12 @@
 """What the memory of a worker is for."""
 
+import re
+
 from opiscal.errors import UsageError
+from opiscal.pairs.stored_sets import span_rows
+
+_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
+_BINARY_UNITS = {"ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
 
 # Interpreter and libraries; what is known of a row beside its vector; the buffers of a thread, with
 # the counts of its task.
@@ -8,6 +14,46 @@ _BASE_BYTES, _BYTES_A_ROW, _THREAD_BYTES = 350_000_000, 120, 120_000_000
 # The rest is for rows that are kept, copies of them that tasks hold, and counts that wait.
 _SHARE_OF_ROWS = 0.5
 _FEWEST_ROWS = 8192
+
+
+def memory_bytes(text: str) -> int:
+    """Read a size such as ``4GB`` or ``500MiB``.
+
+    Raises
+    ------
+    UsageError
+
+    Examples
+    --------
+    >>> memory_bytes("4GB"), memory_bytes("1.5 GiB"), memory_bytes("300e6")
+    (4000000000, 1610612736, 300000000)
+    """
+    found = re.fullmatch(r"\s*([0-9.]+(?:e[0-9]+)?)\s*([kmgt]?i?)b?\s*", text.lower())
+    unit = None if found is None else (_UNITS | _BINARY_UNITS).get(found[2])
+    size = 0
+    if found is not None and unit is not None and found[1].count(".") <= 1:
+        number = float(found[1]) if found[1] != "." else 0.0
+        size = int(number * unit) if number < 1e18 else 0
+    if size <= 0:
+        raise UsageError(f"worker-memory {text!r}: must be a size, such as 4GB or 500MiB")
+    return size
+
+
+def rows_of_stretch(rows: int, row_bytes: int, room: int) -> int | None:
+    """Rows of the stretches that a worker keeps some of; None where it keeps all rows.
+
+    Parameters
+    ----------
+    rows, row_bytes : int
+    room : int
+        Of `room_for_rows`.
+
+    Examples
+    --------
+    >>> rows_of_stretch(10_000_000, 2048, 1_165_000_000), rows_of_stretch(1000, 2048, 2_048_000)
+    (113769, None)
+    """
+    return None if rows * row_bytes <= room else span_rows(row_bytes, room)
 
 
 def room_for_rows(memory: int, rows: int, row_bytes: int, *, threads: int = 1) -> int:

@@ -12,6 +12,7 @@ from opiscal.data.embedding_set import EmbeddingSet
 from opiscal.data.row_reader import RowReader
 from opiscal.data.sides import Sides
 from opiscal.engines.checkpoint import Checkpoint
+from opiscal.engines.worker_memory import rows_of_stretch
 from opiscal.pairs.blas import one_blas_thread
 from opiscal.pairs.centring import Centre
 from opiscal.pairs.counting import StartedSample, start_sample
@@ -27,7 +28,6 @@ from opiscal.pairs.stored_sets import (
     find_centre,
     sort_stored_rows,
     sort_stored_sides,
-    span_rows,
     stretch_norms,
     stretch_reach,
 )
@@ -91,12 +91,12 @@ class WorkerSet:
     @property
     def all_fit(self) -> bool:
         """Whether a worker keeps all rows once they are read."""
-        return self.embeddings.rows * self.reader.row_bytes <= self.room
+        return self.stretch_rows is None
 
     @property
     def stretch_rows(self) -> int | None:
         """Rows of which two stretches can be kept; None where all are."""
-        return None if self.all_fit else span_rows(self.reader.row_bytes, self.room)
+        return rows_of_stretch(self.embeddings.rows, self.reader.row_bytes, self.room)
 
 
 @dataclass(frozen=True)

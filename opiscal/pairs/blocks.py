@@ -130,6 +130,13 @@ def keeps_class_pairs(classes: ClassOrder) -> bool:
     return 0 < sizes.size <= _MOST_CLASSES_BY_PAIR and sizes.max() <= TILE_ROWS
 
 
+def class_pair_shape(classes: ClassOrder, edges: int) -> tuple[int, int, int]:
+    """Of the accepted pairs of every two classes that are kept, at so many edges; 0 for none."""
+    if not (sums_class_pairs(classes) and keeps_class_pairs(classes)):
+        return 0, 0, 0
+    return edges, classes.class_rows.size, classes.class_rows.size
+
+
 def sums_class_pairs(classes: ClassOrder) -> bool:
     """Whether the squares of the accepted pairs of every two classes are summed up.
 

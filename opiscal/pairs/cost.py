@@ -1,20 +1,23 @@
 """What an exact count will cost on this machine: measured on a small one, and carried over."""
 
+import math
 import time
 from dataclasses import dataclass
 
 import numpy as np
 
 from opiscal.data.embedding_set import DroppedRows, EmbeddingSet
+from opiscal.pairs.blocks import class_pair_shape
+from opiscal.pairs.edge_targets import MOST_CLASS_PAIR_EDGES
 from opiscal.pairs.exact import count_exactly
 from opiscal.pairs.lattice import fit_lattice
-from opiscal.pairs.sorted_rows import sort_rows
+from opiscal.pairs.sorted_rows import class_order, sort_rows
 from opiscal.pairs.threads import available_threads
 
 _TRIAL_ROWS = 6144
 # Interpreter and libraries, with room for their buffers; the counting buffers of one thread.
 _BASE_BYTES, _THREAD_BYTES = 300_000_000, 40_000_000
-_BYTES_A_ROW, _BYTES_A_CLASS = 8 * 80 + 64, 12_000
+_BYTES_A_ROW, _BYTES_A_CLASS, _BYTES_A_CLASS_PAIR = 8 * 80 + 64, 12_000, 4
 # Reading, the report and its figures, beside the counting.
 _FIXED_SECONDS = 2.0
 
@@ -55,11 +58,13 @@ def estimate_cost(embeddings: EmbeddingSet, threads: int | None = None) -> Cost:
     rate = pairs_per_second(embeddings.dimensions, workers)
     labelled = embeddings.rows - embeddings.distractors
     pairs = labelled * (labelled - 1) // 2 + labelled * embeddings.distractors
+    by_pair = class_pair_shape(class_order(embeddings.class_of_row), MOST_CLASS_PAIR_EDGES)
     return Cost(
         seconds=_FIXED_SECONDS + pairs / rate,
         bytes=embeddings.vectors.nbytes
         + embeddings.rows * _BYTES_A_ROW
         + len(embeddings.labels) * _BYTES_A_CLASS
+        + math.prod(by_pair) * _BYTES_A_CLASS_PAIR
         + workers * _THREAD_BYTES
         + _BASE_BYTES,
         threads=workers,

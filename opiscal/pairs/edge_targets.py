@@ -47,6 +47,8 @@ _MOMENT_EDGES_POSITIVE = 8
 _CLASS_PAIR_RANGE_EDGES = 5
 _DECADES = -np.arange(1.0, 7.0)
 _HALF_DECADES = -np.arange(1.0, 6.5, 0.5)
+MOST_CLASS_PAIR_EDGES = _CLASS_PAIR_RANGE_EDGES + _HALF_DECADES.size + 1
+"""Class pair edges where the default range is asked for, and the last of them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,6 +100,75 @@ def plan_pairs(
     return _of_columns(exact, columns, rows, reason)
 
 
+def exact_seconds(rows: int, speed: float) -> float:
+    """About how long an evaluation takes that counts every pair, at so many pairs a second."""
+    return _FIXED_SECONDS + rows * (rows - 1) / 2 / speed
+
+
+def sample_seconds(rows: int, columns: int, speed: float, workers: int = 1) -> float:
+    """About how long one takes that pairs every row with so many columns, and with near rows.
+
+    Parameters
+    ----------
+    rows, columns : int
+    speed : float
+        Pairs a second of a worker, as `opiscal.pairs.cost.pairs_per_second` measures.
+    workers : int
+        One of them finds the near rows.
+
+    Examples
+    --------
+    >>> round(sample_seconds(1_000_000, 2048, 1e8))
+    290
+    """
+    # What an index looks at grows with the root of the rows.
+    looked_at = rows * min(float(rows) / 2, 8.0 * np.sqrt(rows))
+    return _FIXED_SECONDS + float(looked_at / _INDEX_SPEED + columns * rows / workers) / speed
+
+
+def most_exact_rows(dimensions: int) -> int:
+    """Rows up to which ``auto`` counts every pair.
+
+    Examples
+    --------
+    >>> most_exact_rows(512)
+    197642
+    """
+    return int(np.sqrt(MOST_WORK / dimensions))
+
+
+def rows_for_sampling(speed: float, workers: int, columns: int = DEFAULT_COLUMNS) -> int:
+    """From how many rows on a sample takes less time than all pairs by as many workers.
+
+    Parameters
+    ----------
+    speed : float
+        Pairs a second of one worker.
+    workers : int
+    columns : int
+
+    Examples
+    --------
+    >>> rows_for_sampling(1e8, 1), rows_for_sampling(1e8, 8)
+    (9218, 190151)
+    """
+
+    def faster(rows: int) -> bool:
+        exact = exact_seconds(rows, workers * speed)
+        return exact > sample_seconds(rows, columns, speed, workers)
+
+    low, high = 2 * columns, 2 * columns
+    while not faster(high):
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        if faster(middle):
+            high = middle
+        else:
+            low = middle
+    return high
+
+
 def _of_columns(exact: PairPlan, columns: int, rows: int, reason: str) -> PairPlan:
     # A pair of two columns is looked at from both: half of the rows cost as much as all pairs.
     if 2 * columns >= rows:
@@ -121,7 +190,7 @@ def _within_budget(
 ) -> PairPlan:
     assert settings.budget is not None
     speed = pairs_per_second(dimensions, threads)
-    needed = _FIXED_SECONDS + rows * (rows - 1) / 2 / speed
+    needed = exact_seconds(rows, speed)
     budget = settings.budget
     if needed <= budget and settings.mode != "sampled":
         return replace(exact, reason=f"about {needed:.0f} s for every pair, of {budget:g}")
@@ -130,12 +199,9 @@ def _within_budget(
             f"budget {budget:g}: every pair takes some {needed:.0f} s on this machine; give as "
             "much, or --pairs sampled"
         )
-    # What an index looks at grows with the root of the rows.
-    looked_at = rows * min(float(rows) / 2, 8.0 * np.sqrt(rows))
-    fixed = _FIXED_SECONDS + looked_at / (_INDEX_SPEED * speed)
-    columns = int((budget - fixed) * speed / rows)
+    columns = int((budget - sample_seconds(rows, 0, speed)) * speed / rows)
     if columns < min(FEWEST_COLUMNS, rows // 2):
-        least = fixed + FEWEST_COLUMNS * rows / speed
+        least = sample_seconds(rows, FEWEST_COLUMNS, speed)
         raise UsageError(
             f"budget {budget:g}: even the smallest sample of {rows:,} rows takes some "
             f"{least:.0f} s on this machine; give as much, or --sample-rows"

@@ -83,7 +83,7 @@ class RowCache:
         self._reader, self._numbers, self._move, self._threads = reader, numbers, move, threads
         self.cuts = cuts
         self._row_bytes = reader.row_bytes
-        self._span_room = room if cuts.size <= 2 else int(SPANS_SHARE * room)
+        self._span_room = spans_room(room, cuts.size - 1)
         self._single_room = room - self._span_room
         self._norms = np.full(numbers.size, np.nan, np.float32) if half_norm is None else half_norm
         self._spans: OrderedDict[int, HeldRows] = OrderedDict()
@@ -248,6 +248,11 @@ class RowCache:
     def _read(self, numbers: NDArray[np.int64]) -> HeldRows:
         given = self._reader.read_placed(numbers)
         return moved(given, self._move.centre, self._move.scale, self._threads)
+
+
+def spans_room(room: int, spans: int) -> int:
+    """Of a room the part for spans, of which the rows have so many."""
+    return room if spans <= 1 else int(SPANS_SHARE * room)
 
 
 def half_norms(reader: RowReader, numbers: NDArray[np.int64], move: RowMove) -> NDArray[np.float32]:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from opiscal.data.embedding_set import Label, Metric
 from opiscal.errors import UsageError
-from opiscal.pairs.blocks import keeps_class_pairs, sums_class_pairs
+from opiscal.pairs.blocks import class_pair_shape, sums_class_pairs
 from opiscal.pairs.counts import (
     ClassCounts,
     ClassPairSums,
@@ -82,7 +82,6 @@ class Tally:
             for _ in range(2)
         ]
         summed, pair_edges = sums_class_pairs(rows.classes), lattice.class_pair_edge.size
-        kept = summed and keeps_class_pairs(rows.classes)
         return cls(
             lattice=lattice,
             class_rows=sizes,
@@ -93,9 +92,7 @@ class Tally:
             row_positive=np.zeros(per_row, np.uint32),
             row_negative=np.zeros(per_row, np.uint32),
             class_pairs=np.zeros((2, pair_edges), np.int64) if summed else None,
-            accepted_of_pairs=np.zeros(
-                (pair_edges, sizes.size, sizes.size) if kept else (0, 0, 0), np.uint32
-            ),
+            accepted_of_pairs=np.zeros(class_pair_shape(rows.classes, pair_edges), np.uint32),
             best=np.full(rows.rows, np.inf),
             best_order=np.full(rows.rows, _NOWHERE, np.int64),
             rank=np.zeros(rows.rows, np.int32),

@@ -5,29 +5,39 @@ from typing import Any
 from opiscal.data.embedding_set import Label
 from opiscal.data.profile import DataProfile
 from opiscal.data.simulate import SimulationResult
+from opiscal.engines.cluster_estimate import ClusterEstimate
 from opiscal.pairs.cost import Cost
 from opiscal.pairs.pair_settings import PairSettings
 from opiscal.pairs.plan import PairPlan, plan_pairs
+from opiscal.report.cluster_lines import cluster_dict, cluster_lines
 from opiscal.report.layout import clean, cut, fit
-from opiscal.report.number_text import span_text
+from opiscal.report.number_text import size_text, span_text, time_text
 
 _NAME = 14
 _LABEL = 24
 
 
-def inspection_dict(profile: DataProfile, cost: Cost) -> dict[str, Any]:
+def inspection_dict(
+    profile: DataProfile, cost: Cost, cluster: ClusterEstimate | None = None
+) -> dict[str, Any]:
     """The document of ``opiscal inspect --json``."""
     estimate = {"seconds": cost.seconds, "bytes": cost.bytes, "threads": cost.threads}
     plan = _plan(profile)
     pairs = {"mode": plan.mode, "reason": plan.reason}
-    return profile.to_dict() | {"exact_evaluation": estimate, "pairs_of_evaluate": pairs}
+    return profile.to_dict() | {
+        "exact_evaluation": estimate,
+        "pairs_of_evaluate": pairs,
+        "cluster": None if cluster is None else cluster_dict(cluster),
+    }
 
 
 def _plan(profile: DataProfile) -> PairPlan:
     return plan_pairs(PairSettings(), profile.rows_used, profile.dimensions)
 
 
-def inspection_lines(profile: DataProfile, cost: Cost, width: int = 80) -> list[str]:
+def inspection_lines(
+    profile: DataProfile, cost: Cost, width: int = 80, cluster: ClusterEstimate | None = None
+) -> list[str]:
     """The answer of ``opiscal inspect`` for a person; no line is wider than `width`, nor than 100.
 
     What goes on to a second line stands under the first.
@@ -35,7 +45,8 @@ def inspection_lines(profile: DataProfile, cost: Cost, width: int = 80) -> list[
     width = min(width, 100)
     indent = " " * _NAME
     out = []
-    for line in _inspection_lines(profile, cost):
+    found = _inspection_lines(profile, cost)
+    for line in found if cluster is None else found + cluster_lines(cluster):
         name, rest = line[:_NAME], line[_NAME:]
         pieces = fit(rest.lstrip(), width - _NAME)
         heads = [name] + [indent] * (len(pieces) - 1)
@@ -81,8 +92,8 @@ def _inspection_lines(profile: DataProfile, cost: Cost) -> list[str]:
     lines.append(f"memory        {_memory(profile)}")
     lines += [
         f"pairs         {profile.positive_pairs:,} positive, {profile.negative_pairs:,} negative",
-        f"exact run     about {_time(cost.seconds)} and {_size(cost.bytes)} on this machine with "
-        f"{cost.threads} thread{'s' if cost.threads > 1 else ''}",
+        f"exact run     about {time_text(cost.seconds)} and {size_text(cost.bytes)} on this "
+        f"machine with {cost.threads} thread{'s' if cost.threads > 1 else ''}",
     ]
     plan = _plan(profile)
     if plan.mode == "sampled":
@@ -93,8 +104,8 @@ def _inspection_lines(profile: DataProfile, cost: Cost) -> list[str]:
 def _memory(profile: DataProfile) -> str:
     need, sample = profile.memory, profile.sample
     if need.limit is None:
-        return f"all rows take {_size(need.bytes)}"
-    fits = f"all rows take {_size(need.bytes)} of {_size(need.limit)}"
+        return f"all rows take {size_text(need.bytes)}"
+    fits = f"all rows take {size_text(need.bytes)} of {size_text(need.limit)}"
     if sample is None:
         return f"{fits}: evaluate uses all"
     return (
@@ -145,15 +156,3 @@ def _figures(figures: Any) -> dict[str, Any]:
         "mean_utility": figures.mean_utility,
         "how": figures.how,
     }
-
-
-def _time(seconds: float) -> str:
-    if seconds < 1:
-        return "a second"
-    if seconds < 120:
-        return f"{seconds:.0f} seconds"
-    return f"{seconds / 60:.0f} minutes" if seconds < 7200 else f"{seconds / 3600:.1f} hours"
-
-
-def _size(count: int) -> str:
-    return f"{count / 1e6:.0f} MB" if count < 1e9 else f"{count / 1e9:.1f} GB"

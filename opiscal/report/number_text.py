@@ -90,3 +90,34 @@ def span_text(low: int, high: int) -> str:
     ('2 to 1,200', '20')
     """
     return f"{low:,}" if low == high else f"{low:,} to {high:,}"
+
+
+def time_text(seconds: float) -> str:
+    """About how long something takes.
+
+    Examples
+    --------
+    >>> time_text(0.3), time_text(75), time_text(4000), time_text(9000), time_text(2e7)
+    ('a second', '75 seconds', '67 minutes', '2.5 hours', '231 days')
+    """
+    if seconds < 1:
+        return "a second"
+    if seconds < 120:
+        return f"{seconds:.0f} seconds"
+    if seconds < 7200:
+        return f"{seconds / 60:.0f} minutes"
+    hours = seconds / 3600
+    return f"{hours:.1f} hours" if hours < 48 else f"{hours / 24:,.0f} days"
+
+
+def size_text(count: float) -> str:
+    """About how many bytes.
+
+    Examples
+    --------
+    >>> size_text(300_000), size_text(5e8), size_text(2.5e9), size_text(3e12)
+    ('0.3 MB', '500 MB', '2.5 GB', '3.0 TB')
+    """
+    if count < 1e9:
+        return f"{count / 1e6:.0f} MB" if count >= 1e7 else f"{count / 1e6:.1f} MB"
+    return f"{count / 1e9:,.1f} GB" if count < 1e12 else f"{count / 1e12:,.1f} TB"

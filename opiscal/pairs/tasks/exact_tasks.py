@@ -131,6 +131,10 @@ class ExactTasks:
         """What the counts of all tasks take while they are added up."""
         return tally_bytes(self.whole)
 
+    def bytes_of(self, task: Task) -> int:
+        """What the counts of a task take at the most, before they are packed."""
+        return sum(piece.values.nbytes for piece in self._cut(task, self.whole))
+
     def add(self, pieces: Iterable[Piece]) -> None:
         """Add what tasks have counted to the tally of the whole."""
         arrays = arrays_of(self.whole)
