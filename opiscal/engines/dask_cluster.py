@@ -24,6 +24,9 @@ _SETTINGS = {
     # A worker that answers no more for so long is given up, and its tasks are counted elsewhere.
     "distributed.scheduler.worker-ttl": "60s",
     "distributed.scheduler.allowed-failures": 3,
+    # Looking at what workers do a hundred times a second costs them some percent.
+    "distributed.worker.profile.enabled": False,
+    "distributed.admin.system-monitor.interval": "2s",
     # Products are shared out by tasks, not by threads of a BLAS.
     "distributed.nanny.pre-spawn-environ.OMP_NUM_THREADS": 1,
 }

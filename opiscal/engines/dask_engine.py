@@ -16,6 +16,7 @@ from opiscal.data.side_files import collect_sides
 from opiscal.data.sides import JoinedSides, Sides
 from opiscal.engines.checkpoint import Checkpoint
 from opiscal.engines.dask_cluster import Cluster, Future
+from opiscal.engines.dask_sums import sums_of, tree_sum
 from opiscal.engines.engine import CountRequest, Stage
 from opiscal.engines.task_order import in_turn
 from opiscal.engines.worker_memory import check_room_for_index, room_for_rows
@@ -35,7 +36,6 @@ from opiscal.engines.worker_rows import (
     read_on_worker,
     row_head_of,
     start_sample_on_worker,
-    sum_on_worker,
     without_rows,
 )
 from opiscal.pairs.absent_rows import absent_rows, absent_sides
@@ -53,8 +53,6 @@ from opiscal.pairs.tasks.pieces import Piece
 from opiscal.pairs.tasks.task import Task
 from opiscal.pairs.two_sets import TwoSets
 
-# Parts that are added up at a time; a tree of them ends in the counts of a job.
-_FAN_IN = 8
 # Stretches of rows a worker, where all rows are looked at once.
 _STRETCHES = 4
 
@@ -201,10 +199,11 @@ class DaskEngine:
             self._checkpoint.make_room(counting.bytes_when_finished)
             done = self._known(job, counting.add)
         futures = self._submit(tasks, done, worker_job, counting.needs_nearest)
-        total = self._sum([futures[task.number] for task in tasks if task.number in futures])
+        sums = sums_of(self._cluster, tasks, futures)
         self._watch(job, tasks, futures, advance)
-        if total is not None:
-            counting.add(self._cluster.gather([total])[0])
+        # One after the other: they are of the rows of the whole.
+        for _, pieces in self._cluster.as_done(sums):
+            counting.add(pieces)
         return counting.finished(request.labels, request.metric)
 
     def _count_sample(
@@ -247,7 +246,7 @@ class DaskEngine:
                     name="count-columns",
                 )
             ] = task
-        total = self._sum(list(counts))
+        total = tree_sum(cluster, list(counts))
         rest = cluster.submit(without_rows, started, name="rest-of-sample", priority=6)
         done = {
             cluster.submit(kept_bytes, future, name="size-of-counts", priority=4): task
@@ -315,18 +314,6 @@ class DaskEngine:
                     nearest_of, future, name="nearest-positives", priority=3
                 )
         return futures
-
-    def _sum(self, futures: list[Future]) -> Future | None:
-        """A tree of sums."""
-        level = futures
-        while len(level) > 1:
-            level = [
-                self._cluster.submit(
-                    sum_on_worker, *level[k : k + _FAN_IN], name="add-counts", priority=5
-                )
-                for k in range(0, len(level), _FAN_IN)
-            ]
-        return level[0] if level else None
 
     def _watch(
         self,

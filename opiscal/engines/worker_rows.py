@@ -34,7 +34,7 @@ from opiscal.pairs.stored_sets import (
 from opiscal.pairs.tasks.column_tasks import ColumnTasks
 from opiscal.pairs.tasks.counting import TaskCounting, task_counting
 from opiscal.pairs.tasks.pieces import Piece, pack, sum_pieces
-from opiscal.pairs.tasks.task import Task
+from opiscal.pairs.tasks.task import Stretch, Task
 from opiscal.pairs.two_sets import TwoSets, sample_between
 
 # The head of an array in a file, and its entry in the list of all.
@@ -254,6 +254,19 @@ def nearest_of(pieces: Sequence[Piece]) -> list[Piece]:
 def kept_bytes(pieces: Sequence[Piece]) -> int:
     """What the counts of a task take in a file, nearly."""
     return sum(piece.values.nbytes + _BYTES_A_PIECE for piece in pieces)
+
+
+def class_pieces(pieces: Sequence[Piece]) -> list[Piece]:
+    """Of what a task has counted what is of classes, or of all pairs."""
+    return [piece for piece in pieces if not piece.is_of_rows]
+
+
+def row_pieces(pieces: Sequence[Piece], span: Stretch) -> list[Piece]:
+    """Of what a task has counted what is of some rows."""
+    cut = [
+        piece.cut([span.rows]) for piece in pieces if piece.is_of_rows and piece.side == span.side
+    ]
+    return [piece for piece in cut if piece is not None]
 
 
 def sum_on_worker(*parts: Sequence[Piece]) -> list[Piece]:

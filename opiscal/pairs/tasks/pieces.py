@@ -43,6 +43,17 @@ class Piece:
         return self.name, self.start, self.values.shape
 
     @property
+    def is_of_rows(self) -> bool:
+        """Whether its first axis is that of single rows; else it is of classes, or of all."""
+        last = self.name.rpartition(".")[2]
+        return last.startswith("row_") or last in ("rank", _NEAREST, _SMALLEST)
+
+    @property
+    def side(self) -> int:
+        """Of pieces of rows the side: 1 for those of a gallery."""
+        return 1 if self.name.startswith("gallery.") else 0
+
+    @property
     def box(self) -> tuple[slice, ...]:
         """The box as an index."""
         return tuple(
@@ -83,9 +94,7 @@ def add_pieces(pieces: Iterable[Piece], arrays: Arrays) -> None:
 
 
 def sum_pieces(parts: Iterable[Iterable[Piece]]) -> list[Piece]:
-    """The pieces of some tasks, those of the same box made one.
-
-    Integers become 64-bit, so that no sum is too large.
+    """The pieces of some tasks, those of the same box made one; integers as narrow as they fit.
 
     Examples
     --------
@@ -97,10 +106,11 @@ def sum_pieces(parts: Iterable[Iterable[Piece]]) -> list[Piece]:
     for part in parts:
         for piece in part:
             known = sums.get(piece.key)
-            if known is None:
-                sums[piece.key] = Piece(piece.name, piece.start, _wide(piece.values))
-            else:
-                _combine(piece.name, known.values, piece.values)
+            total = piece.values.copy()
+            if known is not None:
+                total = _with_room(known.values, piece.values)
+                _combine(piece.name, total, piece.values)
+            sums[piece.key] = Piece(piece.name, piece.start, total)
     return list(sums.values())
 
 
@@ -148,8 +158,14 @@ def _narrow(piece: Piece) -> Piece:
     return Piece(piece.name, piece.start, values.astype(np.min_scalar_type(int(values.max()))))
 
 
-def _wide(values: NDArray[Any]) -> NDArray[Any]:
-    return values.astype(np.int64) if np.issubdtype(values.dtype, np.integer) else values.copy()
+def _with_room(known: NDArray[Any], more: NDArray[Any]) -> NDArray[Any]:
+    """Integers in a type that holds their sum with others too."""
+    if not np.issubdtype(known.dtype, np.integer) or known.size == 0:
+        return known
+    most = int(known.max()) + int(more.max())
+    if most <= np.iinfo(known.dtype).max:
+        return known
+    return known.astype(np.min_scalar_type(most))
 
 
 def _combine(name: str, known: NDArray[Any], more: NDArray[Any]) -> None:
