@@ -34,6 +34,13 @@ from opiscal.report.record import Report
 from opiscal.report.settings import EvaluateConfig
 
 WORKERS = 2
+STAGES = ("read", "count", "nearest_class")
+ENGINES = (
+    "local, 2 threads",
+    "2 workers",
+    "local, with checkpoint",
+    "2 workers, with checkpoint",
+)
 SPEED, SCHEDULING, CHECKPOINT = 0.85, 0.03, 0.02
 
 
@@ -44,7 +51,7 @@ def evaluated(data: Path, engine: Engine) -> tuple[Report, dict[str, float]]:
 
 
 def seconds(elapsed: dict[str, float]) -> float:
-    return sum(elapsed[stage] for stage in ("read", "count", "nearest_class"))
+    return sum(elapsed[stage] for stage in STAGES)
 
 
 def numbers(report: Report) -> dict[str, object]:
@@ -126,7 +133,7 @@ def main() -> None:
         cluster = Cluster(workers=WORKERS)
         print(f"two workers started in {time.perf_counter() - started:.1f} s")
         client = cluster._client
-        rows: list[tuple[dict[str, float], dict[str, float], dict[str, float]]] = []
+        rows: list[tuple[dict[str, float], ...]] = []
         idle, ratios = [], []
         for _ in range(asked.runs + 1):
             local, here = evaluated(data, LocalEngine(WORKERS))
@@ -142,35 +149,32 @@ def main() -> None:
             with LargestSize(folder) as watched:
                 kept_report, kept = evaluated(data, LocalEngine(WORKERS, None, checkpoint))
             assert numbers(local) == numbers(kept_report)
-            rows.append((here, there, kept))
+            folder = Path(home) / "kept-by-workers"
+            shutil.rmtree(folder, ignore_errors=True)
+            engine = DaskEngine(cluster, cluster.memory, Checkpoint(str(folder)))
+            rows.append((here, there, kept, evaluated(data, engine)[1]))
             idle.append(idle_share(stream.data, WORKERS))
             ratios.append(watched.most / (checkpoint._room / 2))
         # The first run compiles and warms up.
         rows, idle = rows[1:], idle[1:]
-        local_s, cluster_s, kept_s = ([seconds(run[k]) for run in rows] for k in range(3))
+        times = np.array([[seconds(elapsed) for elapsed in run] for run in rows])
+        counts = np.array([[elapsed["count"] for elapsed in run] for run in rows])
         print(
             f"\n{asked.rows:,} x {asked.dimensions}, {asked.classes:,} classes, medians of "
             f"{asked.runs} runs in turns; reports equal"
         )
+        for run in times:
+            print("  run: " + ", ".join(f"{value:.2f}" for value in run) + " s")
         print("| engine | read, s | count, s | nearest classes, s | all three, s |")
         print("|---|---|---|---|---|")
-        for k, name in enumerate(("local, 2 threads", "2 workers", "local, with checkpoint")):
-            stages = [
-                np.median([run[k][s] for run in rows]) for s in ("read", "count", "nearest_class")
-            ]
-            print(
-                f"| {name} | {stages[0]:.2f} | {stages[1]:.2f} | {stages[2]:.2f} | "
-                f"{np.median((local_s, cluster_s, kept_s)[k]):.2f} |"
-            )
-        speed = np.median(np.array(local_s) / np.array(cluster_s))
-        count_speed = np.median([run[0]["count"] / run[1]["count"] for run in rows])
+        for k, name in enumerate(ENGINES):
+            stages = [np.median([run[k][stage] for run in rows]) for stage in STAGES]
+            said = " | ".join(f"{value:.2f}" for value in (*stages, np.median(times[:, k])))
+            print(f"| {name} | {said} |")
+        speed = np.median(times[:, 0] / times[:, 1])
+        count_speed = np.median(counts[:, 0] / counts[:, 1])
+        cost, cost_of_workers = np.median(counts[:, 2:] / counts[:, :2], axis=0) - 1
         share = np.median([found for found, _ in idle])
-        cost = (
-            np.median(
-                np.array([r[2]["count"] for r in rows]) / np.array([r[0]["count"] for r in rows])
-            )
-            - 1
-        )
         print(
             f"\nspeed of the cluster: {speed:.2f} of the local engine (count alone "
             f"{count_speed:.2f}); target {SPEED}"
@@ -186,8 +190,9 @@ def main() -> None:
             "worker seconds: " + ", ".join(f"{k} {v:.2f}" for k, v in sorted(idle[-1][1].items()))
         )
         print(
-            f"checkpoint: {100 * cost:+.1f} % of the count; target {100 * CHECKPOINT:.0f} %; at "
-            f"most {max(ratios):.2f} times the finished counts; target 2"
+            f"checkpoint: {100 * cost:+.1f} % of the count, {100 * cost_of_workers:+.1f} % where "
+            f"workers keep it; target {100 * CHECKPOINT:.0f} %; at most {max(ratios):.2f} times "
+            "the finished counts; target 2"
         )
         cluster.close()
 

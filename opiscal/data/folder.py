@@ -4,7 +4,13 @@ import os
 import tempfile
 from contextlib import suppress
 
-from opiscal.data.object_store import children, open_remote, remove_remote, write_remote
+from opiscal.data.object_store import (
+    children,
+    files_below,
+    open_remote,
+    remove_remote,
+    write_remote,
+)
 from opiscal.data.url import Url, is_url
 from opiscal.errors import InputError
 
@@ -63,6 +69,29 @@ class Folder:
             except OSError as error:
                 raise self._failed(self.path, "listed", error) from error
         return sorted(name for name in found if not name.startswith("."))
+
+    def sizes(self) -> dict[str, int]:
+        """The bytes of the files in it, by name; as `names`.
+
+        Raises
+        ------
+        InputError
+            Where it cannot be listed.
+        """
+        if self._url is not None:
+            found = {url.name: size for url, size in files_below(self._url).items()}
+            return {name: found[name] for name in sorted(found) if not name.startswith(".")}
+        out = {}
+        for name in self.names():
+            # It may have been removed meanwhile.
+            with suppress(FileNotFoundError):
+                out[name] = os.stat(os.path.join(self.path, name)).st_size
+        return out
+
+    @property
+    def is_near(self) -> bool:
+        """Whether it is on this machine, so that looking at it costs nothing."""
+        return self._url is None
 
     def read(self, name: str) -> bytes:
         """Return the content of a file.

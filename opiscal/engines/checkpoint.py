@@ -29,6 +29,8 @@ _KEYS = ("format", "opiscal_version", "identity", "edges", "tasks")
 _FILE = re.compile(r"(?P<job>[a-z0-9-]+)\.(task-(?P<number>\d+)|tasks-\d+-(?P<many>\d+))\.npz")
 # Counts may take so many times the bytes of the finished ones while they are kept.
 _MOST_TIMES = 2
+# The share of that from which on they are put together; what comes of it takes less than the rest.
+_FULL = 0.63
 
 
 class Checkpoint:
@@ -179,24 +181,25 @@ class Checkpoint:
         """Keep what a task has counted; for workers, which leave it to others to save room."""
         self.write(task_file(job, number), CountedTasks(self._digest, (number,), pieces))
 
-    def noted(self, job: str, number: int, size: int) -> None:
-        """Take note that a worker has kept a task, in so many bytes."""
-        name = task_file(job, number)
-        self._bytes[name] = size
-        self._torn.discard(name)
+    def look(self, job: str) -> None:
+        """See what workers have kept, and put it together where it takes much room."""
+        self._bytes = {
+            name: size for name, size in self.folder.sizes().items() if _FILE.fullmatch(name)
+        }
         self._save_room(job)
 
-    def write(self, name: str, counted: CountedTasks) -> int:
-        """Write one file; returns its bytes."""
-        data = counted_to_bytes(counted)
+    def write(self, name: str, counted: CountedTasks) -> None:
+        """Write one file."""
+        self._write(name, counted_to_bytes(counted))
+
+    def _write(self, name: str, data: bytes) -> None:
         self.folder.write(name, data)
         self._bytes[name] = len(data)
         self._torn.discard(name)
-        return len(data)
 
     def _save_room(self, job: str) -> None:
         many = sum(name.startswith(f"{job}.") for name in self._bytes) > 1
-        if many and sum(self._bytes.values()) > self._room / _MOST_TIMES:
+        if many and sum(self._bytes.values()) > _FULL * self._room:
             self.put_together(job)
 
     def put_together(self, job: str) -> None:
@@ -206,8 +209,13 @@ class Checkpoint:
             parts = list(kept.values())
             one = merged(parts, pack(sum_pieces(part.pieces for part in parts)))
             name = f"{job}.tasks-{one.numbers[0]}-{len(one.numbers)}.npz"
-            self.write(name, one)
             spare += [other for other in kept if other != name]
+            data = counted_to_bytes(one)
+            if sum(self._bytes.values()) + len(data) > self._room:
+                # Rather count some tasks again, should it end just now, than take more room.
+                while spare:
+                    self._forget(spare.pop())
+            self._write(name, data)
         for other in [*spare, *(name for name in self._torn if name.startswith(f"{job}."))]:
             self._forget(other)
 

@@ -172,12 +172,13 @@ class Cluster:
         with self._failures_told():
             return list(self._client.gather(list(futures), direct=False))
 
-    def as_done(self, futures: Iterable[Future]) -> Iterator[tuple[Future, Any]]:
-        """Futures with what they come to, each as soon as it is known; errors as in `gather`."""
+    def as_done(self, futures: Iterable[Future]) -> Iterator[Future]:
+        """Futures, each as soon as it is done; errors as in `gather`."""
         with self._failures_told():
-            yield from self._distributed.as_completed(
-                futures, loop=self._client.loop, with_results=True
-            )
+            for future in self._distributed.as_completed(futures, loop=self._client.loop):
+                if future.status != "finished":
+                    self._client.gather([future], direct=False)
+                yield future
 
     def bytes_between_workers(self) -> int:
         """What workers have sent each other so far."""

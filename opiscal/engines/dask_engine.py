@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -27,7 +28,6 @@ from opiscal.engines.worker_rows import (
     columns_of,
     count_columns_on_worker,
     count_on_worker,
-    kept_bytes,
     lattice_on_worker,
     nearest_of,
     nearest_on_worker,
@@ -53,6 +53,8 @@ from opiscal.pairs.tasks.pieces import Piece
 from opiscal.pairs.tasks.task import Task
 from opiscal.pairs.two_sets import TwoSets
 
+# How often a checkpoint in an object store is looked at.
+_SECONDS_TO_LOOK = 2.0
 # Stretches of rows a worker, where all rows are looked at once.
 _STRETCHES = 4
 
@@ -199,11 +201,12 @@ class DaskEngine:
             self._checkpoint.make_room(counting.bytes_when_finished)
             done = self._known(job, counting.add)
         futures = self._submit(tasks, done, worker_job, counting.needs_nearest)
-        sums = sums_of(self._cluster, tasks, futures)
+        assert self._set is not None
+        sums = sums_of(self._cluster, tasks, futures, all_fit=self._set.all_fit)
         self._watch(job, tasks, futures, advance)
         # One after the other: they are of the rows of the whole.
-        for _, pieces in self._cluster.as_done(sums):
-            counting.add(pieces)
+        for future in self._cluster.as_done(sums):
+            counting.add(self._cluster.gather([future])[0])
         return counting.finished(request.labels, request.metric)
 
     def _count_sample(
@@ -248,13 +251,9 @@ class DaskEngine:
             ] = task
         total = tree_sum(cluster, list(counts))
         rest = cluster.submit(without_rows, started, name="rest-of-sample", priority=6)
-        done = {
-            cluster.submit(kept_bytes, future, name="size-of-counts", priority=4): task
-            for future, task in counts.items()
-        }
-        for future, _ in cluster.as_done(list(done)):
+        for future in cluster.as_done(list(counts)):
             if advance is not None:
-                advance(done[future].pairs)
+                advance(counts[future].pairs)
         found, *pieces = cluster.gather([rest, *([total] if total is not None else [])])
         sums = added_columns(rows, lattice, known, pieces[0] if pieces else [])
         return finish_sample(rows, lattice, found, sums, request.labels, request.metric)
@@ -326,13 +325,14 @@ class DaskEngine:
         by_number = {task.number: task for task in tasks}
         if advance is not None:
             advance(sum(task.pairs for task in tasks if task.number not in futures))
-        kept = {
-            self._cluster.submit(kept_bytes, future, name="size-of-counts", priority=4): number
-            for number, future in futures.items()
-        }
-        for future, size in self._cluster.as_done(list(kept)):
-            number = kept[future]
-            if self._checkpoint is not None:
-                self._checkpoint.noted(job.name, number, size)
+        numbers = {future: number for number, future in futures.items()}
+        looked = time.monotonic()
+        for future in self._cluster.as_done(list(numbers)):
+            number = numbers[future]
+            if self._checkpoint is not None and (
+                self._checkpoint.folder.is_near or time.monotonic() - looked > _SECONDS_TO_LOOK
+            ):
+                self._checkpoint.look(job.name)
+                looked = time.monotonic()
             if advance is not None:
                 advance(by_number[number].pairs)

@@ -1,4 +1,4 @@
-"""How what tasks have counted is added up by workers: in trees, none of which is of all rows."""
+"""How what tasks have counted is added up by workers, in trees."""
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
@@ -22,10 +22,13 @@ def tree_sum(cluster: Cluster, parts: Sequence[Future]) -> Future | None:
     return level[0] if level else None
 
 
-def sums_of(cluster: Cluster, tasks: Sequence[Task], counted: Mapping[int, Future]) -> list[Future]:
-    """The sums of what tasks count: one of all classes, and one for each stretch of rows.
+def sums_of(
+    cluster: Cluster, tasks: Sequence[Task], counted: Mapping[int, Future], *, all_fit: bool
+) -> list[Future]:
+    """The sums of what tasks count.
 
-    What is counted of rows is by far the larger part. No worker has that of all rows at a time.
+    Where workers keep all rows it is one; the counts of rows are not larger than these. Else it is
+    one of all classes, and one for each stretch of rows: no worker has that of all rows at a time.
 
     Parameters
     ----------
@@ -33,8 +36,12 @@ def sums_of(cluster: Cluster, tasks: Sequence[Task], counted: Mapping[int, Futur
     tasks : sequence of Task
     counted : mapping
         By the number of a task what it will have counted.
+    all_fit : bool
     """
     futures = [counted[task.number] for task in tasks if task.number in counted]
+    if all_fit:
+        total = tree_sum(cluster, futures)
+        return [] if total is None else [total]
 
     def part(work: Callable[..., object], *given: object) -> Future:
         return cluster.submit(work, *given, name="part-of-counts", priority=4)

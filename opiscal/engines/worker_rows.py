@@ -37,9 +37,6 @@ from opiscal.pairs.tasks.pieces import Piece, pack, sum_pieces
 from opiscal.pairs.tasks.task import Stretch, Task
 from opiscal.pairs.two_sets import TwoSets, sample_between
 
-# The head of an array in a file, and its entry in the list of all.
-_BYTES_A_PIECE = 400
-
 
 @dataclass(frozen=True)
 class WorkerSet:
@@ -249,11 +246,6 @@ def count_on_worker(
 def nearest_of(pieces: Sequence[Piece]) -> list[Piece]:
     """Of what a task has counted the nearest positives, which others need."""
     return [piece for piece in pieces if piece.name == "nearest"]
-
-
-def kept_bytes(pieces: Sequence[Piece]) -> int:
-    """What the counts of a task take in a file, nearly."""
-    return sum(piece.values.nbytes + _BYTES_A_PIECE for piece in pieces)
 
 
 def class_pieces(pieces: Sequence[Piece]) -> list[Piece]:

@@ -1,5 +1,6 @@
 """Pieces: what a task has counted, cut out of the arrays of a tally, to be added up anywhere."""
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -117,7 +118,7 @@ def sum_pieces(parts: Iterable[Iterable[Piece]]) -> list[Piece]:
 def pack(pieces: Iterable[Piece]) -> list[Piece]:
     """The same counts in the fewest bytes: integers as narrow as they fit, zeros left out.
 
-    The last column of a histogram, which holds nearly all, is apart from the others.
+    Columns of a histogram that take more bytes than others are apart from them.
 
     Examples
     --------
@@ -132,14 +133,18 @@ def pack(pieces: Iterable[Piece]) -> list[Piece]:
 
 
 def _apart(piece: Piece) -> list[Piece]:
+    """Columns of a histogram that take as many bytes, in stretches; near ones hold few pairs."""
     values = piece.values
     if values.ndim != 2 or values.shape[1] < 2 or not np.issubdtype(values.dtype, np.integer):
         return [piece]
-    last = values.shape[1] - 1
+    most = values.max(axis=0, initial=0)
+    wide = np.searchsorted([2**8, 2**16, 2**32], most, side="right")
+    # Never narrower than what comes before: counts rise, and many stretches would take room too.
+    cuts = np.flatnonzero(np.diff(np.maximum.accumulate(wide))) + 1
     row, column = piece.start
     return [
-        Piece(piece.name, piece.start, values[:, :last]),
-        Piece(piece.name, (row, column + last), values[:, last:]),
+        Piece(piece.name, (row, column + first), values[:, first:last])
+        for first, last in itertools.pairwise([0, *cuts.tolist(), values.shape[1]])
     ]
 
 
