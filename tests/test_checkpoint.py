@@ -187,7 +187,7 @@ def counted_set(rows: int, classes: int, folder: Path, threads: int = 1):
 
 def test_never_more_than_twice_the_bytes_of_the_finished_counts(tmp_path, monkeypatch):
     small_tasks(monkeypatch)
-    request, job, kept, _ = counted_set(6000, 60, tmp_path / "kept")
+    request, job, kept, _ = counted_set(8192, 60, tmp_path / "kept")
     tasks = plan_tasks(request.whole, 8)
     assert len(tasks) > 30
     final = task_counting(request.whole, request.lattice, True).bytes_when_finished

@@ -406,6 +406,7 @@ def test_a_folder_of_files(folder):
     folder.write("b", b"two")
     folder.write(".hidden", b"")
     assert folder.names() == ["a", "b"]
+    assert folder.sizes() == {"a": 256_000, "b": 3}
     assert folder.read("b") == b"two"
     assert folder.read("a") == bytes(range(256)) * 1000
     folder.remove("a")

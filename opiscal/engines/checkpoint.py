@@ -211,7 +211,7 @@ class Checkpoint:
             name = f"{job}.tasks-{one.numbers[0]}-{len(one.numbers)}.npz"
             spare += [other for other in kept if other != name]
             data = counted_to_bytes(one)
-            if sum(self._bytes.values()) + len(data) > self._room:
+            if 0 < self._room < sum(self._bytes.values()) + len(data):
                 # Rather count some tasks again, should it end just now, than take more room.
                 while spare:
                     self._forget(spare.pop())

@@ -177,10 +177,10 @@ def fit(line: str, width: int, hang: str = "  ") -> list[str]:
                 # A wide character needs two cells.
                 part, _ = _start(rest, max(width - len(empty), 2))
                 current, rest = current + part, rest[len(part) :]
-            pieces.append(current.rstrip())
+            pieces.append(current.rstrip(" "))
             empty = current = further
         current = joined
-    return [*pieces, current.rstrip()]
+    return [*pieces, current.rstrip(" ")]
 
 
 def _words(text: str, room: int) -> list[str]:
