@@ -54,6 +54,7 @@ bench: $(VENV)/installed-dev
 	$(BIN)/python benchmarks/compare_command.py
 	$(BIN)/python benchmarks/hard_pairs.py
 	$(BIN)/python benchmarks/figures.py
+	$(BIN)/python benchmarks/cluster.py
 
 # The loss against a plain hinge of the same batch.
 bench-loss: torch
