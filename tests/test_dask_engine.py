@@ -84,8 +84,13 @@ SETS = {
 }
 
 
-@pytest.mark.parametrize("room", ["all rows", "few rows"])
-@pytest.mark.parametrize("name", SETS)
+@pytest.mark.parametrize(
+    ("name", "room"),
+    [
+        *((name, "few rows") for name in SETS),
+        *((name, "all rows") for name in ("cosine", "two sets", "sampled")),
+    ],
+)
 def test_every_number_is_that_of_one_machine(cluster, data, tmp_path, monkeypatch, name, room):
     columns, settings = SETS[name]
     config = EvaluateConfig(**settings)
