@@ -146,3 +146,25 @@ def test_too_little_memory_is_one_line():
     with pytest.raises(UsageError, match=r"worker-memory 300 MB: .* needs \d+ MB or more") as error:
         room_for_rows(300_000_000, 50_000, 2048)
     assert "\n" not in str(error.value)
+
+
+def test_counts_of_single_tasks_are_let_go_of(cluster, data, monkeypatch):
+    """Workers would run out of memory: there are thousands of tasks."""
+    monkeypatch.setattr("opiscal.pairs.tasks.task._TASK_WORK", 5e6)
+    kept = []
+    gather = cluster.gather
+
+    def noted(futures):
+        found = gather(futures)
+        everywhere = cluster.run_everywhere(keys_of_worker)
+        kept.append([key for keys in everywhere for key in keys if key.startswith("count-")])
+        return found
+
+    monkeypatch.setattr(cluster, "gather", noted)
+    evaluate_files([str(data)], PLAIN, EvaluateConfig(), engine=DaskEngine(cluster, 0))
+    # When the sum of all was gathered.
+    assert kept[-2] == []
+
+
+def keys_of_worker(dask_worker):
+    return list(dask_worker.data)

@@ -173,9 +173,12 @@ class Cluster:
             return list(self._client.gather(list(futures), direct=False))
 
     def as_done(self, futures: Iterable[Future]) -> Iterator[Future]:
-        """Futures, each as soon as it is done; errors as in `gather`."""
+        """Futures, each as soon as it is done, and let go of then; errors as in `gather`."""
         with self._failures_told():
-            for future in self._distributed.as_completed(futures, loop=self._client.loop):
+            done = self._distributed.as_completed(futures, loop=self._client.loop)
+            # What is held here is kept by workers, needed or not.
+            del futures
+            for future in done:
                 if future.status != "finished":
                     self._client.gather([future], direct=False)
                 yield future

@@ -109,15 +109,14 @@ class DaskEngine:
     def lattice(self, whole: Whole, seed: int, asked: AskedRange | None) -> Lattice:
         """The edges, placed by one worker."""
         assert self._set is not None
+        reading: list[Future] = []
         if self._set.all_fit:
             # All read at the same time: none will wait for its rows when it counts.
-            self._reading = self._cluster.on_every_worker(
-                read_on_worker, self._sent, name="read-rows"
-            )
+            reading = self._cluster.on_every_worker(read_on_worker, self._sent, name="read-rows")
         placed = self._cluster.submit(
             lattice_on_worker, self._sent, seed, asked, name="place-edges", priority=10
         )
-        found: Lattice = self._cluster.gather([placed])[0]
+        found: Lattice = self._cluster.gather([placed, *reading])[0]
         return found
 
     def count(self, request: CountRequest, jobs: Sequence[Job], stage: Stage) -> list[CountedSet]:
@@ -251,9 +250,12 @@ class DaskEngine:
             ] = task
         total = tree_sum(cluster, list(counts))
         rest = cluster.submit(without_rows, started, name="rest-of-sample", priority=6)
-        for future in cluster.as_done(list(counts)):
+        pairs = {future.key: task.pairs for future, task in counts.items()}
+        counted = cluster.as_done(list(counts))
+        counts.clear()
+        for future in counted:
             if advance is not None:
-                advance(counts[future].pairs)
+                advance(pairs[future.key])
         found, *pieces = cluster.gather([rest, *([total] if total is not None else [])])
         sums = added_columns(rows, lattice, known, pieces[0] if pieces else [])
         return finish_sample(rows, lattice, found, sums, request.labels, request.metric)
@@ -321,14 +323,19 @@ class DaskEngine:
         futures: dict[int, Future],
         advance: Callable[[int], None] | None,
     ) -> None:
-        """Wait until every task is counted; tell of it, and keep the checkpoint small."""
+        """Wait until every task is counted, and let go of what it has counted; tell of it, and keep
+        the checkpoint small.
+        """
         by_number = {task.number: task for task in tasks}
         if advance is not None:
             advance(sum(task.pairs for task in tasks if task.number not in futures))
-        numbers = {future: number for number, future in futures.items()}
+        numbers = {future.key: number for number, future in futures.items()}
+        counted = self._cluster.as_done(list(futures.values()))
+        # Once they are added up, workers need not keep the counts of single tasks.
+        futures.clear()
         looked = time.monotonic()
-        for future in self._cluster.as_done(list(numbers)):
-            number = numbers[future]
+        for future in counted:
+            number = numbers[future.key]
             if self._checkpoint is not None and (
                 self._checkpoint.folder.is_near or time.monotonic() - looked > _SECONDS_TO_LOOK
             ):
