@@ -29,6 +29,7 @@ from opiscal.engines.dask_cluster import Cluster
 from opiscal.engines.dask_engine import DaskEngine
 from opiscal.engines.engine import Engine
 from opiscal.engines.local import LocalEngine
+from opiscal.engines.worker_rows import bytes_read_on_worker
 from opiscal.evaluation import evaluate_files
 from opiscal.report.record import Report
 from opiscal.report.settings import EvaluateConfig
@@ -141,6 +142,7 @@ def main() -> None:
             with get_task_stream(client) as stream:
                 there_report, there = evaluated(data, DaskEngine(cluster, cluster.memory))
             sent = cluster.bytes_between_workers() - before
+            read = sum(cluster.run_everywhere(bytes_read_on_worker))
             assert numbers(local) == numbers(there_report)
             folder = Path(home) / "kept"
             shutil.rmtree(folder, ignore_errors=True)
@@ -183,8 +185,9 @@ def main() -> None:
             f"scheduling: {100 * share:.1f} % of the workers' time; target {100 * SCHEDULING:.0f} %"
         )
         print(
-            f"sent between workers: {sent / 1e6:.1f} MB; vectors: "
-            f"{asked.rows * asked.dimensions * 4 / 1e6:.1f} MB"
+            f"workers read {read / 1e6:.1f} MB of rows to count them, after looking at all once "
+            f"({asked.rows * asked.dimensions * 4 / 1e6:.1f} MB of vectors), and sent "
+            f"{sent / 1e6:.1f} MB of counts"
         )
         print(
             "worker seconds: " + ", ".join(f"{k} {v:.2f}" for k, v in sorted(idle[-1][1].items()))

@@ -15,7 +15,7 @@ from task_sets import StoppedError, assert_same_run, drawn_set, small_tasks, wat
 from opiscal.data.embedding_set import ColumnNames
 from opiscal.data.folder import Folder
 from opiscal.data.rows import from_arrays
-from opiscal.engines.checkpoint import Checkpoint, edges_digest, task_file
+from opiscal.engines.checkpoint import Checkpoint, task_file
 from opiscal.engines.engine import CountRequest
 from opiscal.engines.kept_counts import KeptCounts
 from opiscal.engines.local import LocalEngine
@@ -24,6 +24,7 @@ from opiscal.evaluation import evaluate_files
 from opiscal.pairs.exact import count_exactly
 from opiscal.pairs.jobs import whole_job
 from opiscal.pairs.lattice import fit_lattice
+from opiscal.pairs.lattice_arrays import edges_digest
 from opiscal.pairs.pair_settings import PairSettings
 from opiscal.pairs.plan import plan_pairs
 from opiscal.pairs.sorted_rows import sort_rows
@@ -309,3 +310,13 @@ def test_the_command_says_what_is_wrong(cli, tmp_path):
         'is "cosine" there and "l2" here; give another folder, or remove this one',
     )
     assert not (tmp_path / "run").exists()
+
+
+def test_a_sample_is_not_kept_and_says_so(cli, data, tmp_path):
+    answer = cli(
+        "evaluate", data, "--pairs", "sampled", "--sample-pairs", 64 * 2000, "--checkpoint", "kept"
+    )
+    assert (answer.code, answer.out) == (2, "")
+    assert answer.err.startswith("opiscal: error: checkpoint 'kept': a sample of the pairs is")
+    assert answer.err.endswith("leave it out, or give --pairs exact\n")
+    assert not (tmp_path / "kept").exists()

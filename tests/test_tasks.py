@@ -1,5 +1,6 @@
 """Tasks of a count: however it is shared out, the counts are those of one count, bit for bit."""
 
+import sys
 from dataclasses import fields
 
 import numpy as np
@@ -153,3 +154,8 @@ def test_tasks_of_rows_against_columns_add_up(classes):
     found = added_columns(rows, lattice, started.columns, sum_pieces(parts))
     for field in fields(wanted):
         assert np.array_equal(getattr(wanted, field.name), getattr(found, field.name)), field.name
+
+
+def test_a_piece_weighs_what_its_array_does():
+    piece = Piece("rank", (0,), np.zeros(10_000, np.int32))
+    assert 40_000 <= sys.getsizeof(piece) < 41_000

@@ -89,7 +89,7 @@ class BlockFrame:
                 arrays |= sides_to_arrays(self.known.sides)
         out = io.BytesIO()
         # Numbers of rows and classes take a fraction of their bytes.
-        np.savez_compressed(out, **arrays)  # type: ignore[arg-type]
+        np.savez_compressed(out, **arrays)  # type: ignore[arg-type]  # none is called allow_pickle
         return out.getvalue()
 
     @classmethod

@@ -11,6 +11,8 @@ from opiscal.data.folder import Folder
 from opiscal.engines.difference import first_difference
 from opiscal.errors import InputError, UsageError
 from opiscal.pairs.lattice import Lattice
+from opiscal.pairs.lattice_arrays import edges_digest
+from opiscal.pairs.plan import PairPlan
 from opiscal.pairs.tasks.counting import SharedOut
 from opiscal.pairs.tasks.pieces import Piece, pack, sum_pieces
 from opiscal.pairs.tasks.pieces_file import (
@@ -103,6 +105,19 @@ class Checkpoint:
             self.folder.write(MANIFEST, json.dumps(own, indent=1).encode())
         self._digest = _digest_of(own)
         return SharedOut(**own["tasks"])
+
+    def check_plan(self, plan: PairPlan) -> None:
+        """Refuse a sample, whose counts are not kept.
+
+        Raises
+        ------
+        UsageError
+        """
+        if plan.mode == "sampled":
+            raise UsageError(
+                f"checkpoint {self.folder.shown!r}: a sample of the pairs is counted "
+                f"({plan.reason}), which is not kept; leave it out, or give --pairs exact"
+            )
 
     def opened(self) -> dict[str, Any]:
         """Take the folder as it is, to read from; gives what `begin` has written.
@@ -286,20 +301,3 @@ def names_hold(names: Iterable[str], job: str, numbers: Collection[int]) -> bool
 def task_file(job: str, number: int) -> str:
     """The name of the file of one task."""
     return f"{job}.task-{number:06}.npz"
-
-
-def edges_digest(lattice: Lattice) -> str:
-    """A hash of the edges at which pairs are counted.
-
-    The distances themselves follow from the keys of the edges.
-    """
-    digest = hashlib.sha256(repr((lattice.grid, lattice.near, lattice.steps)).encode())
-    for array in (
-        lattice.edge_key,
-        lattice.class_edge,
-        lattice.moment_edge,
-        lattice.class_pair_edge,
-        lattice.distance,
-    ):
-        digest.update(array.tobytes())
-    return digest.hexdigest()

@@ -122,7 +122,7 @@ class Cluster:
     def dashboard(self) -> str:
         """The address of the page that shows what is going on; empty where there is none."""
         try:
-            import bokeh  # noqa: F401
+            import bokeh  # noqa: F401  # the page needs it
         except ImportError:
             return ""
         return str(self._client.dashboard_link or "")
@@ -292,7 +292,7 @@ def _bytes_sent(dask_worker: Any) -> int:
 def _dask() -> Any:
     try:
         import dask
-        import distributed  # noqa: F401
+        import distributed  # noqa: F401  # only whether it is there
     except ImportError as error:
         raise UsageError(
             f"engine dask: {error.name or 'dask'} is not installed; {_INSTALL}, or do without "

@@ -17,16 +17,13 @@ from opiscal.data.side_files import collect_sides
 from opiscal.data.sides import JoinedSides, Sides
 from opiscal.engines.checkpoint import Checkpoint
 from opiscal.engines.dask_cluster import Cluster, Future
-from opiscal.engines.dask_sums import sums_of, tree_sum
+from opiscal.engines.dask_sample import count_sample
+from opiscal.engines.dask_sums import sums_of
 from opiscal.engines.engine import CountRequest, Stage
 from opiscal.engines.task_order import in_turn
 from opiscal.engines.worker_memory import check_room_for_index, room_for_rows
 from opiscal.engines.worker_rows import (
-    WorkerJob,
-    WorkerSet,
     centre_on_worker,
-    columns_of,
-    count_columns_on_worker,
     count_on_worker,
     lattice_on_worker,
     nearest_of,
@@ -34,21 +31,17 @@ from opiscal.engines.worker_rows import (
     norms_on_worker,
     reach_on_worker,
     read_on_worker,
-    row_head_of,
-    start_sample_on_worker,
-    without_rows,
 )
+from opiscal.engines.worker_set import WorkerJob, WorkerSet
 from opiscal.pairs.absent_rows import absent_rows, absent_sides
 from opiscal.pairs.centring import largest_of, scale_of
-from opiscal.pairs.counting import CountedSet, finish_sample
+from opiscal.pairs.counting import CountedSet
 from opiscal.pairs.edge_targets import AskedRange
 from opiscal.pairs.jobs import Job, Whole
 from opiscal.pairs.lattice import Lattice
 from opiscal.pairs.row_cache import RowMove
-from opiscal.pairs.sampled_columns import ColumnGroups
 from opiscal.pairs.sorted_rows import SortedRows, class_order
-from opiscal.pairs.tasks.column_tasks import added_columns, plan_column_tasks
-from opiscal.pairs.tasks.counting import SharedOut, dimensions_of, task_counting
+from opiscal.pairs.tasks.counting import SharedOut, task_counting
 from opiscal.pairs.tasks.pieces import Piece
 from opiscal.pairs.tasks.task import Task
 from opiscal.pairs.two_sets import TwoSets
@@ -124,6 +117,7 @@ class DaskEngine:
         assert self._set is not None
         how = SharedOut(most_rows=self._set.stretch_rows)
         if self._checkpoint is not None:
+            self._checkpoint.check_plan(jobs[0].plan)
             how = self._checkpoint.begin(request.identity, request.lattice, how)
         return [self._count(request, job, stage, how) for job in jobs]
 
@@ -191,8 +185,13 @@ class DaskEngine:
         rows, advance = job.rows(request.whole), stage(job.title, job.pairs)
         worker_job = self._cluster.everywhere(self._worker_job(request, job))
         if job.plan.mode == "sampled":
+            assert self._set is not None
             assert isinstance(rows, SortedRows)
-            return self._count_sample(request, job, rows, worker_job, advance)
+            check_room_for_index(
+                self._memory, rows.rows, self._set.reader.row_bytes, self._set.all_fit
+            )
+            sent = self._sent, worker_job
+            return count_sample(self._cluster, request, job, rows, sent, advance)
         tasks = how.tasks(rows, request.whole)
         counting = task_counting(rows, request.lattice, job.ranks)
         done: dict[int, list[Piece]] = {}
@@ -207,58 +206,6 @@ class DaskEngine:
         for future in self._cluster.as_done(sums):
             counting.add(self._cluster.gather([future])[0])
         return counting.finished(request.labels, request.metric)
-
-    def _count_sample(
-        self,
-        request: CountRequest,
-        job: Job,
-        rows: SortedRows,
-        worker_job: Future,
-        advance: Callable[[int], None] | None,
-    ) -> CountedSet:
-        """One worker finds the near pairs; all count rows against columns."""
-        cluster, lattice = self._cluster, request.lattice
-        assert self._set is not None
-        check_room_for_index(self._memory, rows.rows, self._set.reader.row_bytes, self._set.all_fit)
-        started = cluster.submit(
-            start_sample_on_worker,
-            self._sent,
-            worker_job,
-            job.plan,
-            request.seed,
-            name="find-near-pairs",
-        )
-        columns = cluster.submit(columns_of, started, name="draw-columns", priority=6)
-        known = ColumnGroups.draw(rows.rows, job.plan.columns, request.seed)
-        tasks = plan_column_tasks(rows.classes, dimensions_of(request.whole), known)
-        counts = {}
-        for task in tasks:
-            (part,) = task.stretches
-            head = cluster.submit(
-                row_head_of, started, part.start, part.stop, name="head-of-rows", priority=6
-            )
-            counts[
-                cluster.submit(
-                    count_columns_on_worker,
-                    self._sent,
-                    worker_job,
-                    columns,
-                    task,
-                    head,
-                    name="count-columns",
-                )
-            ] = task
-        total = tree_sum(cluster, list(counts))
-        rest = cluster.submit(without_rows, started, name="rest-of-sample", priority=6)
-        pairs = {future.key: task.pairs for future, task in counts.items()}
-        counted = cluster.as_done(list(counts))
-        counts.clear()
-        for future in counted:
-            if advance is not None:
-                advance(pairs[future.key])
-        found, *pieces = cluster.gather([rest, *([total] if total is not None else [])])
-        sums = added_columns(rows, lattice, known, pieces[0] if pieces else [])
-        return finish_sample(rows, lattice, found, sums, request.labels, request.metric)
 
     def _worker_job(self, request: CountRequest, job: Job) -> WorkerJob:
         chosen = None if job.chosen is None else tuple(np.packbits(c) for c in job.chosen())

@@ -81,6 +81,7 @@ class LocalEngine:
         """One job after the other."""
         kept = None
         if self._checkpoint is not None:
+            self._checkpoint.check_plan(jobs[0].plan)
             how = self._checkpoint.begin(request.identity, request.lattice, SharedOut())
             kept = KeptCounts(self._checkpoint, how, self.threads())
         return [self._count(request, job, stage, kept) for job in jobs]

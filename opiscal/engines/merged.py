@@ -9,7 +9,6 @@ from opiscal.data.embedding_set import ColumnNames, EmbeddingSet, RowPolicy
 from opiscal.data.sides import JoinedSides
 from opiscal.engines.array_parts import Part
 from opiscal.engines.block_frame import FRAME_FILE, KnownSet
-from opiscal.engines.checkpoint import edges_digest
 from opiscal.engines.difference import first_difference
 from opiscal.engines.engine import CountRequest, Stage
 from opiscal.errors import InputError
@@ -18,6 +17,7 @@ from opiscal.pairs.counting import CountedSet
 from opiscal.pairs.edge_targets import AskedRange
 from opiscal.pairs.jobs import Job, Whole
 from opiscal.pairs.lattice import Lattice
+from opiscal.pairs.lattice_arrays import edges_digest
 from opiscal.pairs.sorted_rows import SortedRows
 from opiscal.pairs.tasks.counting import task_counting
 from opiscal.pairs.threads import available_threads

@@ -135,6 +135,10 @@ class StartedSample:
     index: str
     neighbour_recall: float
 
+    def __sizeof__(self) -> int:
+        """With the arrays: a scheduler weighs what it sends by this."""
+        return object.__sizeof__(self) + self.head.nbytes
+
 
 def start_sample(
     rows: SortedRows,

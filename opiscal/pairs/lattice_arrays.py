@@ -1,5 +1,6 @@
-"""A Lattice as plain arrays, to be kept in a file without pickles."""
+"""A Lattice as plain arrays, to be kept in a file without pickles, and a hash of it."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
@@ -33,6 +34,23 @@ def lattice_from_arrays(arrays: Mapping[str, NDArray[Any]]) -> Lattice:
         steps=None if steps is None else EvenSteps(*steps.tolist()),
         **{name: arrays[f"lattice.{name}"] for name in _EDGES},
     )
+
+
+def edges_digest(lattice: Lattice) -> str:
+    """A hash of the edges at which pairs are counted.
+
+    The distances themselves follow from the keys of the edges.
+    """
+    digest = hashlib.sha256(repr((lattice.grid, lattice.near, lattice.steps)).encode())
+    for array in (
+        lattice.edge_key,
+        lattice.class_edge,
+        lattice.moment_edge,
+        lattice.class_pair_edge,
+        lattice.distance,
+    ):
+        digest.update(array.tobytes())
+    return digest.hexdigest()
 
 
 def _numbers(record: KeyGrid | EvenSteps) -> NDArray[np.int64]:

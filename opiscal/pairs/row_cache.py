@@ -107,6 +107,11 @@ class RowCache:
             return sum(vectors.nbytes for vectors, _ in [*self._spans.values(), *singles])
 
     @property
+    def bytes_read(self) -> int:
+        """Compressed bytes of vectors that were read from files so far."""
+        return self._reader.bytes_read
+
+    @property
     def single_rows(self) -> int:
         """How many rows that are read alone are kept."""
         return self._single_room // self._row_bytes

@@ -67,6 +67,11 @@ class RowHead:
     near: NDArray[np.unsignedinteger]
     found: tuple[NDArray[np.int64], ...]
 
+    def __sizeof__(self) -> int:
+        """With the arrays: a scheduler weighs what it sends by this."""
+        arrays = (self.positive, self.near, *self.found)
+        return object.__sizeof__(self) + sum(array.nbytes for array in arrays)
+
 
 @dataclass(slots=True)
 class ColumnSums:

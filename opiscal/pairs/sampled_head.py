@@ -1,6 +1,6 @@
 """SampledHead: what a sampled count counts before it counts rows against columns."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +47,13 @@ class SampledHead:
     row_near: NDArray[np.unsignedinteger]
     found: tuple[NDArray[np.int64], ...]
     radius: float
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of all arrays."""
+        values = [getattr(self, field.name) for field in fields(self)]
+        arrays = [*(value for value in values if isinstance(value, np.ndarray)), *self.found]
+        return sum(array.nbytes for array in arrays)
 
     @property
     def pairs_found(self) -> int:

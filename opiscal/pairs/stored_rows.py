@@ -67,6 +67,11 @@ class StoredRows(_Window):
         return self._cache.nbytes
 
     @property
+    def bytes_read(self) -> int:
+        """Compressed bytes of vectors that were read from files so far, for any rows."""
+        return self._cache.bytes_read
+
+    @property
     def spans(self) -> list[int]:
         """Begins of the stretches of these rows that are read and kept as a whole, and the end."""
         at = self._at

@@ -38,6 +38,10 @@ class Piece:
     start: tuple[int, ...]
     values: NDArray[Any]
 
+    def __sizeof__(self) -> int:
+        """With the array: a scheduler weighs what it sends by this."""
+        return object.__sizeof__(self) + self.values.nbytes
+
     @property
     def key(self) -> tuple[Any, ...]:
         """The same for pieces of the same box."""

@@ -69,7 +69,7 @@ def counted_to_bytes(counted: CountedTasks) -> bytes:
     for k, piece in enumerate(counted.pieces):
         arrays[f"{k}:{piece.name}:{','.join(map(str, piece.start))}"] = piece.values
     out = io.BytesIO()
-    np.savez(out, **arrays)  # type: ignore[arg-type]
+    np.savez(out, **arrays)  # type: ignore[arg-type]  # none is called allow_pickle
     return out.getvalue()
 
 
