@@ -460,6 +460,16 @@ def test_models_by_error_and_consistency() -> None:
     assert by_recall.error[0] == 1 - report.retrieval.recall_at["1"]
     low, high = by_recall.error_ci
     assert np.all((low <= by_recall.error) & (by_recall.error <= high) & (low < high))
+    # Points lie close together where intervals are wide: names go to either side of them.
+    wide = replace(
+        display,
+        error=display.error[0] + np.array([0.0, 0.01]),
+        opis=display.opis[0] + np.array([0.0, 1e-4]),
+        error_ci=np.array([[0.0, 0.0], [0.9, 0.9]]),
+        opis_ci=np.array([[0.0, 0.0], [0.2, 0.2]]),
+    )
+    texts = {text.get_text(): text.xyann[1] for text in wide.plot().ax_.texts}
+    assert texts["old"] < 0 < texts["n\\x1b[0mew"]
     at_far = ConsistencyDisplay.from_reports([report, other], names, error="far=0.1")
     assert at_far.error[1] == other.threshold(far=0.1).frr
     assert at_far.plot().ax_.get_xlabel() == "recognition error: FRR at FAR 0.1"

@@ -94,7 +94,7 @@ class ConsistencyDisplay(Display):
                     )
         found = np.array([value for value, _ in values])
         return cls(
-            names=tuple(label_text(name, _LABEL) for name in names),
+            names=tuple(label_text(name, _LABEL) for name in without_folder(names)),
             error=found,
             error_ci=_ends([ends for _, ends in values]),
             opis=np.array(opis, dtype=np.float64),
@@ -158,13 +158,9 @@ class ConsistencyDisplay(Display):
 
     def finish(self, ax: Axes, other: Self | None = None) -> None:
         """Both axes from below every interval."""
-        for ends, values, limit in (
-            (self.error_ci, self.error, ax.set_xlim), (self.opis_ci, self.opis, ax.set_ylim)
-        ):  # fmt: skip
-            every = np.concatenate([ends[np.isfinite(ends)], values])
-            low, high = float(every.min()), float(every.max())
-            margin = 0.12 * (high - low) or max(0.1 * abs(high), 1e-6)
-            limit(low - margin, high + 1.5 * margin)
+        across, up = self._limits()
+        ax.set_xlim(across)
+        ax.set_ylim(up)
         ax.set_xlabel(f"recognition error: {self.error_name}")
         ax.xaxis.set_major_formatter(lambda rate, _: percent(rate))
         ax.set_ylabel("OPIS without noise" if self.corrected else "OPIS")
@@ -174,14 +170,37 @@ class ConsistencyDisplay(Display):
         if self.front.size > 1:
             legend_below(ax)
 
+    def _limits(self) -> list[tuple[float, float]]:
+        """Ends of both axes, beyond every interval."""
+        out = []
+        for ends, values in ((self.error_ci, self.error), (self.opis_ci, self.opis)):
+            every = np.concatenate([ends[np.isfinite(ends)], values])
+            low, high = float(every.min()), float(every.max())
+            margin = 0.12 * (high - low) or max(0.1 * abs(high), 1e-6)
+            out.append((low - margin, high + 1.5 * margin))
+        return out
+
     def _crowded_from_above(self, k: int) -> bool:
         """Whether the name of another model would stand where this one's does."""
-        across, up = (float(np.ptp(values)) or 1.0 for values in (self.error, self.opis))
+        # As they are drawn: where intervals are wide points lie close together.
+        across, up = (high - low for low, high in self._limits())
         dx, dy = (self.error - self.error[k]) / across, (self.opis - self.opis[k]) / up
         near = (np.abs(dx) < 0.3) & (dy >= 0) & (dy < 0.12)
         near[k] = False
         # Of two at one place the first is above.
         return bool(near[dy > 0].any() or near[:k].any())
+
+
+def without_folder(names: Sequence[str]) -> list[str]:
+    """Names of files and runs without the folder that all of them are in; others as they are.
+
+    Examples
+    --------
+    >>> without_folder(["runs/old", "runs/new"]), without_folder(["runs/old", "new"])
+    (['old', 'new'], ['runs/old', 'new'])
+    """
+    folders = {name.rpartition("/")[0] for name in names}
+    return [name.rpartition("/")[2] if len(folders) == 1 else name for name in names]
 
 
 def pareto_front(error: Floats, opis: Floats) -> NDArray[np.int64]:
