@@ -23,6 +23,7 @@ from opiscal.engines.engine import CountRequest, Stage
 from opiscal.engines.task_order import in_turn
 from opiscal.engines.worker_memory import check_room_for_index, room_for_rows
 from opiscal.engines.worker_rows import (
+    all_nearest,
     centre_on_worker,
     count_on_worker,
     lattice_on_worker,
@@ -194,11 +195,16 @@ class DaskEngine:
             return count_sample(self._cluster, request, job, rows, sent, advance)
         tasks = how.tasks(rows, request.whole)
         counting = task_counting(rows, request.lattice, job.ranks)
-        done: dict[int, list[Piece]] = {}
+        done: set[int] = set()
+        nearest: list[Piece] = []
         if self._checkpoint is not None:
             self._checkpoint.make_room(counting.bytes_when_finished)
-            done = self._known(job, counting.add)
-        futures = self._submit(tasks, done, worker_job, counting.needs_nearest)
+            for part in self._checkpoint.counted(job.name):
+                counting.add(part.pieces)
+                nearest += nearest_of(part.pieces)
+                done.update(part.numbers)
+        left = [task for task in tasks if task.number not in done]
+        futures = self._submit(left, worker_job, nearest if counting.needs_nearest else None)
         assert self._set is not None
         sums = sums_of(self._cluster, tasks, futures, all_fit=self._set.all_fit)
         self._watch(job, tasks, futures, advance)
@@ -211,55 +217,42 @@ class DaskEngine:
         chosen = None if job.chosen is None else tuple(np.packbits(c) for c in job.chosen())
         return WorkerJob(job.name, chosen, request.lattice, job.ranks, self._checkpoint)
 
-    def _known(self, job: Job, add: Callable[[Sequence[Piece]], None]) -> dict[int, list[Piece]]:
-        """Add what the checkpoint has; by task, the nearest positives in it."""
-        assert self._checkpoint is not None
-        known: dict[int, list[Piece]] = {}
-        for part in self._checkpoint.counted(job.name):
-            add(part.pieces)
-            nearest = nearest_of(part.pieces)
-            known |= dict.fromkeys(part.numbers, nearest)
-        return known
-
     def _submit(
-        self,
-        tasks: Sequence[Task],
-        done: dict[int, list[Piece]],
-        worker_job: Future,
-        needs_nearest: bool,
+        self, tasks: Sequence[Task], worker_job: Future, nearest: list[Piece] | None
     ) -> dict[int, Future]:
-        """Have the tasks counted that are not done; by number, what each will have counted."""
+        """Have tasks counted; by number, what each will have counted.
+
+        Parameters
+        ----------
+        tasks : sequence of Task
+        worker_job : Future
+        nearest : list of Piece or None
+            The nearest positives that are known already; None where no task asks for them.
+        """
         cluster, futures = self._cluster, dict[int, Future]()
-        nearest: dict[int, Future] = {}
-        sent: dict[int, Future] = {}
-        positive = [task for task in tasks if task.kind == "positive"]
-        for task in in_turn(tasks, self._set is not None and self._set.all_fit):
-            if task.number in done:
-                if task.kind == "positive" and needs_nearest:
-                    pieces = done[task.number]
-                    if id(pieces) not in sent:
-                        sent[id(pieces)] = cluster.everywhere(pieces)
-                    nearest[task.number] = sent[id(pieces)]
-                continue
-            needed = []
-            if needs_nearest:
-                # Pieces of several tasks may have come in one file.
-                by_key = {nearest[t.number].key: nearest[t.number] for t in task.needs(positive)}
-                needed = list(by_key.values())
-            first = task.kind == "positive"
-            future = cluster.submit(
-                count_on_worker,
-                self._sent,
-                worker_job,
-                task,
-                *needed,
-                name=f"count-{task.kind}",
-                priority=2 if first else 0,
-            )
-            futures[task.number] = future
-            if first and needs_nearest:
-                nearest[task.number] = cluster.submit(
-                    nearest_of, future, name="nearest-positives", priority=3
+        assert self._set is not None
+        found: list[Future] = []
+        ordered = in_turn(tasks, self._set.all_fit)
+        for kind, of_kind in itertools.groupby(ordered, key=lambda task: task.kind):
+            if kind == "negative" and nearest is not None:
+                # One for all tasks: those that need many others are not held back until a worker is
+                # free, and one of them would be left with more than its share.
+                known = [cluster.everywhere(nearest)] if nearest else []
+                found = [
+                    cluster.submit(
+                        all_nearest, *known, *futures.values(), name="nearest-positives", priority=3
+                    )
+                ]
+            for task in of_kind:
+                futures[task.number] = cluster.submit(
+                    count_on_worker,
+                    self._sent,
+                    worker_job,
+                    task,
+                    *found,
+                    name=f"count-{kind}",
+                    # Else those that are handed over at about the same time have no order.
+                    priority=-len(futures),
                 )
         return futures
 

@@ -35,25 +35,26 @@ def sums_of(
     cluster : Cluster
     tasks : sequence of Task
     counted : mapping
-        By the number of a task what it will have counted.
+        By the number of a task what it will have counted, in the order in which that is begun:
+        what is counted at about the same time is added up early.
     all_fit : bool
     """
-    futures = [counted[task.number] for task in tasks if task.number in counted]
     if all_fit:
-        total = tree_sum(cluster, futures)
+        total = tree_sum(cluster, list(counted.values()))
         return [] if total is None else [total]
 
     def part(work: Callable[..., object], *given: object) -> Future:
         return cluster.submit(work, *given, name="part-of-counts", priority=4)
 
-    sums = [tree_sum(cluster, [part(class_pieces, future) for future in futures])]
+    sums = [tree_sum(cluster, [part(class_pieces, future) for future in counted.values()])]
+    by_number = {task.number: task for task in tasks}
     for span in spans_of(tasks):
         touching = [
-            task
-            for task in tasks
-            if task.number in counted and any(own.meets(span) for own in task.stretches)
+            future
+            for number, future in counted.items()
+            if any(own.meets(span) for own in by_number[number].stretches)
         ]
-        parts = [part(row_pieces, counted[task.number], span) for task in touching]
+        parts = [part(row_pieces, future, span) for future in touching]
         sums.append(tree_sum(cluster, parts))
     return [future for future in sums if future is not None]
 

@@ -10,7 +10,7 @@ _BINARY_UNITS = {"ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
 
 # Interpreter and libraries; what is known of a row beside its vector; the buffers of a thread, with
 # the counts of its task.
-_BASE_BYTES, _BYTES_A_ROW, _THREAD_BYTES = 350_000_000, 120, 120_000_000
+_BASE_BYTES, _BYTES_A_ROW, _THREAD_BYTES = 350_000_000, 136, 120_000_000
 # The rest is for rows that are kept, copies of them that tasks hold, and counts that wait.
 _SHARE_OF_ROWS = 0.5
 _FEWEST_ROWS = 8192

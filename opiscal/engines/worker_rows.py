@@ -138,19 +138,21 @@ def nearest_on_worker(of: WorkerSet, classes: NDArray[np.integer]) -> NDArray[np
 
 
 def count_on_worker(
-    of: WorkerSet, job: WorkerJob, task: Task, *nearest: Sequence[Piece]
+    of: WorkerSet, job: WorkerJob, task: Task, nearest: Sequence[Piece] = ()
 ) -> list[Piece]:
     """Count a task, and keep its counts where there is a checkpoint.
 
-    What is there already, as where another worker had counted it and was lost, is taken.
+    What is there already, as where another worker had counted it and was lost, is taken. The
+    nearest positives may be those of all rows.
     """
     if job.checkpoint is not None:
         kept = job.checkpoint.kept_task(job.name, task.number)
         if kept is not None:
             return kept
     counting = _KEPT.counting(of, job)
+    known = [piece for part in task.stretches for piece in row_pieces(nearest, part)]
     with one_blas_thread():
-        pieces = pack(counting.count(task, [piece for part in nearest for piece in part]))
+        pieces = pack(counting.count(task, known))
     if job.checkpoint is not None:
         job.checkpoint.keep_task(job.name, task.number, pieces)
     return pieces
@@ -159,6 +161,11 @@ def count_on_worker(
 def nearest_of(pieces: Sequence[Piece]) -> list[Piece]:
     """Of what a task has counted the nearest positives, which others need."""
     return [piece for piece in pieces if piece.name == "nearest"]
+
+
+def all_nearest(*parts: Sequence[Piece]) -> list[Piece]:
+    """The nearest positives of all rows."""
+    return [piece for part in parts for piece in nearest_of(part)]
 
 
 def class_pieces(pieces: Sequence[Piece]) -> list[Piece]:
