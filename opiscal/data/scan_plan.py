@@ -11,8 +11,8 @@ from opiscal.data.parquet_schema import ChosenColumns, check_codes, choose_colum
 from opiscal.data.row_groups import FileGroups, file_groups
 from opiscal.data.row_reader import RowReader
 
-PART_BYTES = 1 << 26
-"""Compressed vectors of a part: a second of work or so."""
+PART_BYTES = 1 << 25
+"""Compressed vectors of a part: some tenths of a second of work."""
 
 
 @dataclass(frozen=True, slots=True)
