@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from opiscal.pairs.kernel.class_sums import add_rows
 from opiscal.pairs.sorted_rows import SortedRows
 
 _BLOCK_ROWS = 8192
@@ -57,11 +58,9 @@ def class_means(rows: SortedRows) -> ClassMeans:
 
 def _sums(rows: SortedRows, starts: NDArray[np.int64], stop: int) -> NDArray[np.float64]:
     """Sums of the rows from each start to the next; none is empty."""
-    if starts.size > 1:
-        wide = rows.vectors[starts[0] : stop].astype(np.float64)
-        return np.asarray(np.add.reduceat(wide, starts - starts[0], axis=0))
-    total = np.zeros((1, rows.vectors.shape[1]))
-    for start in range(int(starts[0]), stop, _BLOCK_ROWS):
-        here = slice(start, min(start + _BLOCK_ROWS, stop))
-        total += rows.vectors[here].sum(axis=0, dtype=np.float64)
-    return total
+    sums = np.zeros((starts.size, rows.vectors.shape[1]))
+    for first in range(int(starts[0]), stop, _BLOCK_ROWS):
+        last = min(first + _BLOCK_ROWS, stop)
+        line = np.searchsorted(starts, np.arange(first, last), side="right") - 1
+        add_rows(rows.vectors[first:last], line, sums)
+    return sums
