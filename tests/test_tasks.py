@@ -128,9 +128,11 @@ def test_sums_beyond_the_exact_floats_are_exact():
     large = 2**53 + 1
     piece = Piece("pool", (0,), np.array([large, 1], np.int64))
     (packed,) = pack([piece])
-    assert packed.values.dtype == np.uint64
-    (total,) = sum_pieces([[packed], [packed], [piece]])
-    assert total.values.tolist() == [3 * large, 3]
+    assert packed.values.tolist() == [large, 1]
+    unsigned = Piece("pool", (0,), piece.values.astype(np.uint64))
+    for parts in ([unsigned], [packed], [piece]), ([piece], [unsigned], [packed]):
+        (total,) = sum_pieces(parts)
+        assert total.values.tolist() == [3 * large, 3]
 
 
 @pytest.mark.parametrize("classes", [12, 700])

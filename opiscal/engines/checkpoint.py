@@ -25,7 +25,7 @@ from opiscal.pairs.tasks.pieces_file import (
 from opiscal.version import __version__
 
 MANIFEST = "checkpoint.json"
-_FORMAT = 1
+_FORMAT = 2
 # In the order in which two evaluations are told apart; how jobs are shared out does not matter.
 _KEYS = ("format", "opiscal_version", "identity", "edges", "tasks")
 _FILE = re.compile(r"(?P<job>[a-z0-9-]+)\.(task-(?P<number>\d+)|tasks-\d+-(?P<many>\d+))\.npz")

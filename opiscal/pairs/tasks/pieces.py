@@ -80,7 +80,7 @@ class Piece:
 
 
 def cut_out(arrays: Arrays, name: str, *bounds: slice) -> Piece:
-    """A box of one of some arrays, copied; axes beyond the bounds are whole.
+    """A box of one of some arrays, which it shares; axes beyond the bounds are whole.
 
     Examples
     --------
@@ -89,7 +89,7 @@ def cut_out(arrays: Arrays, name: str, *bounds: slice) -> Piece:
     """
     array = arrays[name]
     starts = tuple(bound.start for bound in bounds) + (0,) * (array.ndim - len(bounds))
-    return Piece(name, starts, array[tuple(bounds)].copy())
+    return Piece(name, starts, array[tuple(bounds)])
 
 
 def add_pieces(pieces: Iterable[Piece], arrays: Arrays) -> None:
@@ -130,41 +130,40 @@ def pack(pieces: Iterable[Piece]) -> list[Piece]:
     >>> [(piece.start, piece.values.dtype.name) for piece in packed]
     [((5, 0), 'uint8'), ((5, 2), 'uint32')]
     """
-    packed: list[Piece] = []
-    for piece in pieces:
-        packed += [_narrow(part) for part in _apart(piece) if _says_something(part)]
-    return packed
+    return [part for piece in pieces for part in _packed(piece)]
 
 
-def _apart(piece: Piece) -> list[Piece]:
-    """Columns of a histogram that take as many bytes, in stretches; near ones hold few pairs."""
+def _packed(piece: Piece) -> list[Piece]:
+    """A piece in the fewest bytes, of which none is shared with the array that it was cut from."""
     values = piece.values
-    if values.ndim != 2 or values.shape[1] < 2 or not np.issubdtype(values.dtype, np.integer):
-        return [piece]
-    most = values.max(axis=0, initial=0)
+    if not np.issubdtype(values.dtype, np.integer):
+        says = bool(np.isfinite(values["best"] if _rule(piece.name) == _NEAREST else values).any())
+        return [Piece(piece.name, piece.start, values.copy())] if says else []
+    if values.size == 0:
+        return []
+    # Numbers below zero are larger than all others then, and stay as wide as they are.
+    unsigned = values.view(np.dtype(f"u{values.dtype.itemsize}"))
+    if values.ndim != 2:
+        return _narrow(piece, int(unsigned.max()))
+    # Columns of a histogram that take as many bytes, in stretches; near ones hold few pairs.
+    most = unsigned.max(axis=0)
     wide = np.searchsorted([2**8, 2**16, 2**32], most, side="right")
     # Never narrower than what comes before: counts rise, and many stretches would take room too.
     cuts = np.flatnonzero(np.diff(np.maximum.accumulate(wide))) + 1
-    row, column = piece.start
-    return [
-        Piece(piece.name, (row, column + first), values[:, first:last])
-        for first, last in itertools.pairwise([0, *cuts.tolist(), values.shape[1]])
-    ]
+    (row, column), packed = piece.start, list[Piece]()
+    for first, last in itertools.pairwise([0, *cuts.tolist(), values.shape[1]]):
+        part = Piece(piece.name, (row, column + first), values[:, first:last])
+        packed += _narrow(part, int(most[first:last].max()))
+    return packed
 
 
-def _says_something(piece: Piece) -> bool:
-    if _rule(piece.name) == _NEAREST:
-        return bool(np.isfinite(piece.values["best"]).any())
-    if _rule(piece.name) == _SMALLEST:
-        return bool(np.isfinite(piece.values).any())
-    return bool(piece.values.any())
-
-
-def _narrow(piece: Piece) -> Piece:
-    values = piece.values
-    if not np.issubdtype(values.dtype, np.integer) or values.size == 0 or values.min() < 0:
-        return Piece(piece.name, piece.start, np.ascontiguousarray(values))
-    return Piece(piece.name, piece.start, values.astype(np.min_scalar_type(int(values.max()))))
+def _narrow(piece: Piece, most: int) -> list[Piece]:
+    """Counts of which none is above the most; nothing where that is zero."""
+    if most == 0:
+        return []
+    values, narrow = piece.values, np.min_scalar_type(most)
+    fitting = narrow if narrow.itemsize < values.dtype.itemsize else values.dtype
+    return [Piece(piece.name, piece.start, values.astype(fitting, order="C"))]
 
 
 def _with_room(known: NDArray[Any], more: NDArray[Any]) -> NDArray[Any]:
@@ -186,8 +185,8 @@ def _combine(name: str, known: NDArray[Any], more: NDArray[Any]) -> None:
     elif rule == _SMALLEST:
         np.minimum(known, more, out=known)
     else:
-        # First in the type of the sum: of a signed and an unsigned one numpy would make floats.
-        known += more.astype(known.dtype, copy=False)
+        # In the type of the sum: of a signed and an unsigned one numpy would make floats.
+        np.add(known, more, out=known, dtype=known.dtype, casting="unsafe")
 
 
 def _rule(name: str) -> str:

@@ -113,18 +113,22 @@ def group_spans(
     [(0, 20), (20, 45)]
     >>> group_spans([0, 10, 20, 30, 40, 45], 2, most_rows=15)
     [(0, 10), (10, 20), (20, 30), (30, 45)]
+
+    What an early one is short of is shared by those after it, and there are not more of them:
+
+    >>> group_spans([0, 40, 80, 120, 160, 200], 4)
+    [(0, 40), (40, 80), (80, 160), (160, 200)]
     """
     if len(cuts) < 2:
         return []
-    size = (cuts[-1] - cuts[0]) / max(1, parts)
-    most = cuts[-1] if most_rows is None else most_rows
-    size = min(size, most)
-    grouped, start = [], cuts[0]
+    most = max(1, cuts[-1] - cuts[0] if most_rows is None else most_rows)
+    grouped, start, left = [], cuts[0], max(1, parts)
     for before, here in itertools.pairwise(cuts):
+        size = (cuts[-1] - start) / max(left, -(-(cuts[-1] - start) // most))
         farther = (here - start) - size > size - (before - start)
         if before > start and (farther or here - start > most):
             grouped.append((start, before))
-            start = before
+            start, left = before, max(1, left - 1)
     grouped.append((start, cuts[-1]))
     return grouped
 
