@@ -25,11 +25,14 @@ def test_radix_sort_is_numpy_sort(size):
 def test_classes_are_moved_once_and_cleared(of_slot, of_class):
     rng = np.random.default_rng(0)
     by_slot = rng.integers(0, 1000, (4, 9)).astype(of_slot)
-    by_class = rng.integers(0, 1000, (7, 9)).astype(of_class)
+    by_class = rng.integers(0, 1000, (7, 6)).astype(of_class)
+    # Of nine edges the first four are kept, the seventh and the last.
+    kept_of = np.array([0, 1, 2, 3, 4, 4, 4, 5, 5], np.uint16)
     wanted = by_class.copy()
-    wanted[2:5] += by_slot[:3]
+    for edge, kept in enumerate(kept_of):
+        wanted[2:5, kept] += by_slot[:3, edge]
     # The last line is that of rows of no class.
-    move_classes(by_slot, 3, by_class, 2)
+    move_classes(by_slot, 3, by_class, 2, kept_of)
     np.testing.assert_array_equal(by_class, wanted)
     assert not by_slot.any()
 

@@ -1,8 +1,6 @@
 """Counting every pair of a query with a gallery row."""
 
-import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,14 +18,13 @@ from opiscal.pairs.between_class_pairs import (
     class_pair_sums_between,
     sums_class_pairs_between,
 )
-from opiscal.pairs.blas import one_blas_thread
 from opiscal.pairs.counts import Counts, GalleryCounts, PairCounts
-from opiscal.pairs.kernel.moments import accepted_at, sum_squares
+from opiscal.pairs.kernel.moments import accept_in_place, sum_squares
 from opiscal.pairs.lattice import Lattice
 from opiscal.pairs.nearest_counts import NeighbourRanks
 from opiscal.pairs.sorted_rows import SortedRows
 from opiscal.pairs.tally import Tally
-from opiscal.pairs.threads import available_threads
+from opiscal.pairs.threads import share_out
 from opiscal.pairs.two_sets import TwoSets
 
 Progress = Callable[[int], None]
@@ -61,7 +58,7 @@ class BetweenTally:
         sizes = queries.classes.class_rows, gallery.classes.class_rows
         most = int((sizes[0] * gallery.rows + sizes[1] * queries.rows).max(initial=0))
         counted = np.int32 if most < np.iinfo(np.int32).max else np.int64
-        per_class = (sizes[0].size, lattice.class_edge.size)
+        per_class = (sizes[0].size, lattice.kept().size)
         by_class = [np.zeros(per_class, counted) for _ in range(2)]
         pool = [np.zeros(lattice.edge_key.size, np.int64) for _ in range(2)]
         kept, pair_edges = sums_class_pairs_between(two), lattice.class_pair_edge.size
@@ -124,7 +121,9 @@ class BetweenTally:
         ):
             histogram[:, -1] = total - histogram[:, :-1].sum(axis=1, dtype=np.int64)
         squares = self._squares(two)
-        class_negative = accepted_at(tally.class_negative, kept)
+        for histogram in (tally.class_positive, tally.class_negative):
+            accept_in_place(histogram)
+        class_negative = tally.class_negative
         sizes = two.queries.classes.class_rows, two.gallery.classes.class_rows
         shared = two.shared
         shared_rows = np.bincount(self._class_of(two, shared), minlength=sizes[0].size)
@@ -140,7 +139,7 @@ class BetweenTally:
             moment_edge=np.searchsorted(kept, lattice.moment_edge),
             pool_positive=np.cumsum(tally.pool_positive),
             pool_negative=np.cumsum(tally.pool_negative),
-            class_positive=accepted_at(tally.class_positive, kept),
+            class_positive=tally.class_positive,
             class_negative=class_negative,
             positive_squares=squares[0],
             negative_squares=squares[1],
@@ -288,30 +287,10 @@ def _count_blocks(
     threads: int | None,
     progress: Progress | None,
 ) -> None:
-    waiting = sorted(blocks, key=lambda block: -block.pairs)
-    workers = min(threads or available_threads(), max(1, len(waiting)))
-    stopped = threading.Event()
+    def work(block: BetweenBlock, spaces: Workspaces) -> None:
+        count_block(block, counting, spaces)
+        if progress is not None:
+            progress(block.pairs)
 
-    def work() -> None:
-        spaces = Workspaces(counting)
-        while not stopped.is_set():
-            with counting.lock:
-                if not waiting:
-                    return
-                block = waiting.pop(0)
-            count_block(block, counting, spaces)
-            if progress is not None:
-                progress(block.pairs)
-
-    with one_blas_thread():
-        if workers == 1:
-            work()
-            return
-        with ThreadPoolExecutor(workers) as pool:
-            jobs = [pool.submit(work) for _ in range(workers)]
-            try:
-                for job in jobs:
-                    job.result()
-            except BaseException:
-                stopped.set()
-                raise
+    ordered = sorted(blocks, key=lambda block: -block.pairs)
+    share_out(ordered, work, lambda: Workspaces(counting), threads)

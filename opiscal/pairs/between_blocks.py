@@ -285,7 +285,7 @@ def _count_positives(block: BetweenBlock, counting: BetweenCounting, spaces: Wor
     counted_of_cols -= np.bincount(left_out[:, 1], minlength=c1 - c0)
     with counting.lock:
         rows.tally.pool_positive += pooled
-        slots.move(by_class, rows.tally.class_positive)
+        slots.move(by_class, rows.tally.class_positive, rows.edges)
         move_moments(row_side.moments, counted, rows.tally.row_positive[r0:r1])
         move_moments(col_side.moments, counted_of_cols, cols.tally.row_positive[c0:c1])
         rows.tally.offer_best(np.arange(r0, r1), best, order)

@@ -42,6 +42,7 @@ class BlockCounting:
             edges_of_key=both,
             class_edge_of_key=class_edge_of_key,
             moment_of_class_edge=moment_of_class_edge,
+            kept_of_class_edge=lattice.kept_of_class_edge(),
             moment_of_key=moment_of_class_edge[class_edge_of_key[self._step_keys]],
             near_key=np.int32(near_key),
             even=rule is not None,
@@ -58,7 +59,6 @@ class BlockCounting:
         self.class_ends = ends
         self.class_pairs_wanted = sums_class_pairs(rows.classes)
         self.lock = threading.Lock()
-        self.stopped = threading.Event()
 
     def pool(self) -> Pool:
         """Room for the near pairs of a block."""
@@ -116,9 +116,9 @@ class ClassSlots:
         """Rows of the largest of them in this stretch; those of no class count as one class."""
         return int(np.bincount(self.slot).max())
 
-    def move(self, by_slot: np.ndarray, by_class: np.ndarray) -> None:
+    def move(self, by_slot: np.ndarray, by_class: np.ndarray, edges: Edges) -> None:
         """Add what was counted by slot to what is known of the classes; nothing is left there."""
-        move_classes(by_slot, self.count - 1, by_class, self.first)
+        move_classes(by_slot, self.count - 1, by_class, self.first, edges.kept_of_class_edge)
 
 
 def class_slots(class_index: np.ndarray) -> ClassSlots:

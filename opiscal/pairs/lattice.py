@@ -97,6 +97,10 @@ class Lattice:
         farther = np.arange(self.near + stride, last, stride)
         return np.concatenate([np.arange(self.near + 1), farther, [last]])
 
+    def kept_of_class_edge(self) -> NDArray[np.uint16]:
+        """For every class edge the first kept one at or above it, as a place among the kept."""
+        return _first_at_or_above(self.kept())
+
     @property
     def near_key(self) -> int:
         """Key up to and with which pairs are near."""

@@ -122,7 +122,7 @@ class NegativeSide:
         short: bool,
     ) -> None:
         tally = counting.tally
-        self.part, self.slots = slice(start, stop), slots
+        self.part, self.slots, self._edges = slice(start, stop), slots, counting.edges
         # How near a negative of each row must be to matter for its rank; -1 where none does.
         best, rank = tally.best[self.part], tally.rank[self.part]
         wanted = np.isfinite(best) & (rank < RECALL_CAP) & counting.ranks_wanted
@@ -141,5 +141,5 @@ class NegativeSide:
     def move(self, tally: Tally, counted: np.ndarray) -> None:
         """Add to a tally, where so many negatives of each row were counted; none are left here."""
         tally.rank[self.part] += self.side.ranks.rank
-        self.slots.move(self.side.by_class, tally.class_negative)
+        self.slots.move(self.side.by_class, tally.class_negative, self._edges)
         move_moments(self.side.moments, counted, tally.row_negative[self.part])

@@ -42,7 +42,7 @@ def count_positives(block: Block, counting: BlockCounting, space: Workspace) -> 
     before = np.minimum(np.arange(c0, c1), r1) - np.maximum(classes.start[c0:c1], r0)
     with counting.lock:
         tally.pool_positive += pooled
-        slots.move(by_class, tally.class_positive)
+        slots.move(by_class, tally.class_positive, counting.edges)
         move_moments(row_side.moments, after, tally.row_positive[r0:r1])
         move_moments(col_side.moments, np.maximum(before, 0), tally.row_positive[c0:c1])
         tally.offer_best(np.arange(r0, r1), row_side.nearest.best, row_side.nearest.order)

@@ -1,22 +1,21 @@
 """Counting a sample of the pairs: the near ones that an index finds, and rows against columns."""
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from opiscal.data.embedding_set import Label, Metric
-from opiscal.pairs.blas import one_blas_thread
-from opiscal.pairs.kernel.moments import accepted_at
+from opiscal.pairs.block_counting import Workspace
+from opiscal.pairs.kernel.moments import accept_in_place
 from opiscal.pairs.lattice import Lattice
 from opiscal.pairs.near_search import FoundPairs
 from opiscal.pairs.sampled_columns import ColumnCounting, ColumnGroups, ColumnSums, row_blocks
 from opiscal.pairs.sampled_counts import SampledCounts
 from opiscal.pairs.sampled_head import SampledHead, count_head
 from opiscal.pairs.sorted_rows import SortedRows
-from opiscal.pairs.threads import available_threads
+from opiscal.pairs.threads import available_threads, share_out
 
 Progress = Callable[[int], None]
 
@@ -103,32 +102,18 @@ def count_columns(
     Notes
     -----
     Work: ``N m`` dot products for ``m`` columns. Memory: 6 bytes a row and moment edge, 16 bytes a
-    class and class edge, and 8 bytes a class, near moment edge and group.
+    class and kept class edge, and 8 bytes a class, near moment edge and group.
     """
-    workers = threads or available_threads()
     counting = ColumnCounting(rows, lattice, columns)
-    sums, stopped = ColumnSums.empty(rows, lattice, columns), counting.counting.stopped
-    whole, blocks = head.of_rows(0, rows.rows), row_blocks(rows.classes)
+    sums, whole = ColumnSums.empty(rows, lattice, columns), head.of_rows(0, rows.rows)
 
-    def work() -> None:
-        space = counting.workspace()
-        while blocks and not stopped.is_set():
-            try:
-                start, stop = blocks.pop()
-            except IndexError:
-                return
-            counting.count(start, stop, whole, sums, space)
-            if progress is not None:
-                progress((stop - start) * columns.size)
+    def work(block: tuple[int, int], space: Workspace) -> None:
+        start, stop = block
+        counting.count(start, stop, whole, sums, space)
+        if progress is not None:
+            progress((stop - start) * columns.size)
 
-    with one_blas_thread(), ThreadPoolExecutor(workers) as pool:
-        jobs = [pool.submit(work) for _ in range(workers)]
-        try:
-            for job in jobs:
-                job.result()
-        except BaseException:
-            stopped.set()
-            raise
+    share_out(row_blocks(rows.classes), work, counting.workspace, threads)
     return sums
 
 
@@ -150,11 +135,10 @@ def finish_sampled(
         for place in columns.place
     ]
     pool_rest = np.cumsum(sums.pool, axis=1)
-    # One after the other, and what is not needed any more first: all at once would be much memory.
+    # What is not needed any more first: all at once would be much memory.
     head.forget_rows()
-    head.class_near = accepted_at(head.class_near, kept)
-    sums.by_class = accepted_at(sums.by_class, kept)
-    head.class_positive = accepted_at(head.class_positive, kept)
+    for histogram in (head.class_near, sums.by_class, head.class_positive):
+        accept_in_place(histogram)
     counts = SampledCounts(
         metric=metric,
         rows=rows.rows,

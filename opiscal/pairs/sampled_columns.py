@@ -82,7 +82,7 @@ class ColumnSums:
     pool : int64 array of shape (G, E)
         By pool edge, for each group of columns.
     by_class : int32 or int64 array of shape (T, C)
-        By class edge.
+        By kept class edge.
     by_group : uint16 or uint32 array of shape (G, T, K)
         Accepted at the moment edges.
     row_sums : int64 array of shape (6, T, K)
@@ -173,7 +173,7 @@ class ColumnCounting:
             with counting.lock:
                 sums.pool[g] += pooled
                 sums.by_group[g, own] += accepted.astype(sums.by_group.dtype)
-                slots.move(by_class, sums.by_class)
+                slots.move(by_class, sums.by_class, counting.edges)
         scored = min(stop, classes.scored_rows)
         if start < scored:
             here = slice(start - head.start, scored - head.start)

@@ -28,7 +28,7 @@ class SampledHead:
     pool_positive : int64 array of shape (parts, E)
         By pool edge: of the classes that were taken whole, then of each of the others.
     class_positive, class_near : int32 or int64 arrays of shape (T, C)
-        By class edge.
+        By kept class edge.
     pool_near : int64 array of shape (E,)
     row_positive : uint32 array of shape (scored rows, K)
     row_near : unsigned array of shape (rows, K)

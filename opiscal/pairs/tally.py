@@ -14,7 +14,7 @@ from opiscal.pairs.counts import (
     Counts,
     PairCounts,
 )
-from opiscal.pairs.kernel.moments import accepted_at, sum_squares
+from opiscal.pairs.kernel.moments import accept_in_place, sum_squares
 from opiscal.pairs.lattice import Lattice
 from opiscal.pairs.nearest_counts import NeighbourRanks
 from opiscal.pairs.sorted_rows import SortedRows
@@ -37,6 +37,7 @@ class Tally:
         Sizes of the classes, to refuse a sum over different sets.
     pool_positive, pool_negative : int64 arrays of shape (E,)
     class_positive, class_negative : int32 or int64 arrays of shape (T, C)
+        At the class edges that are kept; see `Lattice.kept`.
     row_positive, row_negative : uint32 arrays of shape (scored rows, K)
         The pairs of each row, by moment edge.
     class_pairs : int64 array of shape (2, Q), or None
@@ -72,7 +73,7 @@ class Tally:
     def empty(cls, rows: SortedRows, lattice: Lattice) -> "Tally":
         """A tally of no pairs."""
         sizes = rows.classes.class_rows
-        per_class = (sizes.size, lattice.class_edge.size)
+        per_class = (sizes.size, lattice.kept().size)
         per_row = (rows.classes.scored_rows, lattice.moment_edge.size)
         # 16 KB a class is the bound: four bytes are enough for all but giant classes.
         most = int((sizes * np.maximum(sizes, rows.rows - sizes)).max(initial=0))
@@ -158,9 +159,8 @@ class Tally:
         classes = rows.classes
         squares = self._squares(classes.class_rows)
         kept = lattice.kept()
-        # One after the other: both histograms and both results at once would be much memory.
-        self.class_positive = accepted_at(self.class_positive, kept)
-        self.class_negative = accepted_at(self.class_negative, kept)
+        accept_in_place(self.class_positive)
+        accept_in_place(self.class_negative)
         return PairCounts(
             metric=metric,
             rows=rows.rows,

@@ -31,6 +31,14 @@ def sum_squares(
 
 
 @njit(nogil=True, cache=True)
+def accept_in_place(histogram: Array) -> None:
+    """Turn pairs of each class by edge into accepted ones: sums up to and with each edge."""
+    for c in range(histogram.shape[0]):
+        for edge in range(1, histogram.shape[1]):
+            histogram[c, edge] += histogram[c, edge - 1]
+
+
+@njit(nogil=True, cache=True)
 def accepted_at(histogram: Array, kept: Array) -> Array:
     """Accepted pairs of each class at some of the edges, ascending: sums up to and with each."""
     out = np.empty((histogram.shape[0], kept.size), histogram.dtype)

@@ -7,14 +7,23 @@ from opiscal.pairs.kernel.keys import Array
 
 
 @njit(nogil=True, cache=True)
-def move_classes(by_slot: Array, slots: int, by_class: Array, first: int) -> None:
-    """Add the lines of a block's first `slots` classes to those from `first` on; clear all."""
+def move_classes(by_slot: Array, slots: int, by_class: Array, first: int, kept_of: Array) -> None:
+    """Add the lines of a block's first `slots` classes to those from `first` on; clear all.
+
+    Those of a block are at all class edges, those of the set at the kept ones, of which `kept_of`
+    says for each class edge which takes its pairs; all near ones are kept, and come first.
+    """
+    near = 0
+    while near < kept_of.size and kept_of[near] == near:
+        near += 1
     for s in range(by_slot.shape[0]):
         here = by_slot[s]
         if s < slots:
             there = by_class[first + s]
-            for e in range(here.size):
+            for e in range(near):
                 there[e] += here[e]
+            for e in range(near, here.size):
+                there[kept_of[e]] += here[e]
         here[:] = 0
 
 

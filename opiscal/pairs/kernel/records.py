@@ -40,6 +40,7 @@ class Edges(NamedTuple):
     edges_of_key: Array
     class_edge_of_key: Array
     moment_of_class_edge: Array
+    kept_of_class_edge: Array
     moment_of_key: Array
     near_key: np.int32
     even: bool

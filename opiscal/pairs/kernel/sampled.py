@@ -100,8 +100,9 @@ def tally_found(
         The two rows of each pair, and half its squared distance.
     class_index : int64 array of shape (rows,)
         -1 for rows of no scored class; these have no line in `by_class`.
-    pool_of_class_edge : int64 array of shape (C,)
+    pool_of_class_edge : int64 array of shape (class edges,)
     by_edge, by_class, moments : int64 (E,), int32 or int64 (T, C), uint16 (rows, K)
+        Classes by kept class edge.
     """
     for k in range(row.size):
         i, j = row[k], partner[k]
@@ -114,12 +115,13 @@ def tally_found(
             class_edge = np.int64(edges.class_edge_of_key[key])
             by_edge[pool_of_class_edge[class_edge]] += 1
         moment = edges.moment_of_class_edge[class_edge]
+        kept = edges.kept_of_class_edge[class_edge]
         moments[i, moment] += np.uint16(1)
         moments[j, moment] += np.uint16(1)
         if class_index[i] >= 0:
-            by_class[class_index[i], class_edge] += 1
+            by_class[class_index[i], kept] += 1
         if class_index[j] >= 0:
-            by_class[class_index[j], class_edge] += 1
+            by_class[class_index[j], kept] += 1
 
 
 @njit(nogil=True, cache=True)
