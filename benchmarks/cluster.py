@@ -19,6 +19,7 @@ import tempfile
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -31,10 +32,12 @@ from opiscal.engines.engine import Engine
 from opiscal.engines.local import LocalEngine
 from opiscal.engines.worker_rows import bytes_read_on_worker
 from opiscal.evaluation import evaluate_files
+from opiscal.pairs.counting import CountedSet
 from opiscal.report.record import Report
 from opiscal.report.settings import EvaluateConfig
 
 WORKERS = 2
+KEEPING, BY_WORKERS = (2, 3), (1, 3)
 STAGES = ("read", "count", "nearest_class")
 ENGINES = (
     "local, 2 threads",
@@ -43,6 +46,18 @@ ENGINES = (
     "2 workers, with checkpoint",
 )
 SPEED, SCHEDULING, CHECKPOINT = 0.85, 0.03, 0.02
+
+
+class TimedEngine(LocalEngine):
+    """Takes the processor time of its count."""
+
+    seconds = 0.0
+
+    def count(self, *given: Any) -> list[CountedSet]:
+        begin = time.process_time()
+        found = super().count(*given)
+        self.seconds = time.process_time() - begin
+        return found
 
 
 def evaluated(data: Path, engine: Engine) -> tuple[Report, dict[str, float]]:
@@ -134,31 +149,40 @@ def main() -> None:
         cluster = Cluster(workers=WORKERS)
         print(f"two workers started in {time.perf_counter() - started:.1f} s")
         client = cluster._client
-        rows: list[tuple[dict[str, float], ...]] = []
+        rows: list[list[dict[str, float]]] = []
+        work: list[list[float]] = []
         idle, ratios = [], []
-        for _ in range(asked.runs + 1):
-            local, here = evaluated(data, LocalEngine(WORKERS))
-            before = cluster.bytes_between_workers()
-            with get_task_stream(client) as stream:
-                there_report, there = evaluated(data, DaskEngine(cluster, cluster.memory))
-            sent = cluster.bytes_between_workers() - before
-            read = sum(cluster.run_everywhere(bytes_read_on_worker))
-            assert numbers(local) == numbers(there_report)
-            folder = Path(home) / "kept"
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir()
-            checkpoint = Checkpoint(str(folder))
-            with LargestSize(folder) as watched:
-                kept_report, kept = evaluated(data, LocalEngine(WORKERS, None, checkpoint))
-            assert numbers(local) == numbers(kept_report)
-            folder = Path(home) / "kept-by-workers"
-            shutil.rmtree(folder, ignore_errors=True)
-            engine = DaskEngine(cluster, cluster.memory, Checkpoint(str(folder)))
-            rows.append((here, there, kept, evaluated(data, engine)[1]))
-            idle.append(idle_share(stream.data, WORKERS))
-            ratios.append(watched.most / (checkpoint._room / 2))
+        for turn in range(asked.runs + 1):
+            reports: dict[int, Report] = {}
+            elapsed: dict[int, dict[str, float]] = {}
+            processor: dict[int, float] = {}
+            # To and fro: a machine that grows slower or faster favours none.
+            for k in range(4) if turn % 2 == 0 else range(3, -1, -1):
+                folder = Path(home) / f"kept-{k}"
+                shutil.rmtree(folder, ignore_errors=True)
+                folder.mkdir()
+                kept = Checkpoint(str(folder)) if k in KEEPING else None
+                if k in BY_WORKERS:
+                    engine: Engine = DaskEngine(cluster, cluster.memory, kept)
+                    before = cluster.bytes_between_workers()
+                    with get_task_stream(client) as stream:
+                        reports[k], elapsed[k] = evaluated(data, engine)
+                    if kept is None:
+                        sent = cluster.bytes_between_workers() - before
+                        read = sum(cluster.run_everywhere(bytes_read_on_worker))
+                        idle.append(idle_share(stream.data, WORKERS))
+                else:
+                    timed = TimedEngine(WORKERS, None, kept)
+                    with LargestSize(folder) as watched:
+                        reports[k], elapsed[k] = evaluated(data, timed)
+                    processor[k] = timed.seconds
+                    if kept is not None:
+                        ratios.append(watched.most / (kept._room / 2))
+            assert all(numbers(reports[k]) == numbers(reports[0]) for k in range(4))
+            rows.append([elapsed[k] for k in range(4)])
+            work.append([processor[0], processor[2]])
         # The first run compiles and warms up.
-        rows, idle = rows[1:], idle[1:]
+        rows, idle, work = rows[1:], idle[1:], work[1:]
         times = np.array([[seconds(elapsed) for elapsed in run] for run in rows])
         counts = np.array([[elapsed["count"] for elapsed in run] for run in rows])
         print(
@@ -176,6 +200,7 @@ def main() -> None:
         speed = np.median(times[:, 0] / times[:, 1])
         count_speed = np.median(counts[:, 0] / counts[:, 1])
         cost, cost_of_workers = np.median(counts[:, 2:] / counts[:, :2], axis=0) - 1
+        cpu = np.array(work)
         share = np.median([found for found, _ in idle])
         print(
             f"\nspeed of the cluster: {speed:.2f} of the local engine (count alone "
@@ -194,9 +219,18 @@ def main() -> None:
         )
         print(
             f"checkpoint: {100 * cost:+.1f} % of the count, {100 * cost_of_workers:+.1f} % where "
-            f"workers keep it; target {100 * CHECKPOINT:.0f} %; at most {max(ratios):.2f} times "
-            "the finished counts; target 2"
+            f"workers keep it; {100 * (np.median(cpu[:, 1] / cpu[:, 0]) - 1):+.1f} % of the "
+            f"processor time of the local count; target {100 * CHECKPOINT:.0f} %; at most "
+            f"{max(ratios):.2f} times the finished counts; target 2"
         )
+        for name, found in (
+            ("speed", times[:, 0] / times[:, 1]),
+            ("scheduling", np.array([part for part, _ in idle])),
+            ("checkpoint, local", counts[:, 2] / counts[:, 0] - 1),
+            ("checkpoint, processor time", cpu[:, 1] / cpu[:, 0] - 1),
+            ("checkpoint, workers", counts[:, 3] / counts[:, 1] - 1),
+        ):
+            print(f"  {name}, run by run: " + ", ".join(f"{value:.3f}" for value in found))
         cluster.close()
 
 
