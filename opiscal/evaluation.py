@@ -287,5 +287,6 @@ def prepare_set(
         ranks=config.retrieval,
         splits=config.splits if rows.classes.scored.size >= FEWEST_CLASSES else 0,
         seed=config.seed,
+        plan=engine.kept_plan(request.identity),
     )
     return PreparedSet(embeddings, rows, inputs, precision, request, jobs)

@@ -96,7 +96,7 @@ def count_block_files(
             f"a sample of the pairs would be counted ({jobs.whole.plan.reason}), and in blocks "
             "every pair is; give --pairs exact, or evaluate it on one machine"
         )
-    how = checkpoint.begin(request.identity, request.lattice, SharedOut(share.of))
+    how = checkpoint.begin(request.identity, request.lattice, SharedOut(share.of), jobs.whole.plan)
     if how != SharedOut(share.of):
         raise UsageError(
             f"the counts in {name!r} are shared out for {how.shares} blocks, and this is block "

@@ -15,7 +15,8 @@ from task_sets import StoppedError, assert_same_run, drawn_set, small_tasks, wat
 from opiscal.data.embedding_set import ColumnNames
 from opiscal.data.folder import Folder
 from opiscal.data.rows import from_arrays
-from opiscal.engines.checkpoint import Checkpoint, task_file
+from opiscal.engines.checkpoint import Checkpoint
+from opiscal.engines.checkpoint_files import task_file
 from opiscal.engines.engine import CountRequest
 from opiscal.engines.kept_counts import KeptCounts
 from opiscal.engines.local import LocalEngine
@@ -182,7 +183,7 @@ def counted_set(rows: int, classes: int, folder: Path, threads: int = 1):
     job = whole_job(sorted_rows, plan_pairs(PairSettings(), rows, 8), ranks=True)
     request = CountRequest(sorted_rows, lattice, embeddings.labels, "cosine", 0, {"seed": 0})
     checkpoint = Checkpoint(str(folder))
-    how = checkpoint.begin(request.identity, lattice, SharedOut())
+    how = checkpoint.begin(request.identity, lattice, SharedOut(), job.plan)
     return request, job, KeptCounts(checkpoint, how, threads), checkpoint
 
 
@@ -310,13 +311,3 @@ def test_the_command_says_what_is_wrong(cli, tmp_path):
         'is "cosine" there and "l2" here; give another folder, or remove this one',
     )
     assert not (tmp_path / "run").exists()
-
-
-def test_a_sample_is_not_kept_and_says_so(cli, data, tmp_path):
-    answer = cli(
-        "evaluate", data, "--pairs", "sampled", "--sample-pairs", 64 * 2000, "--checkpoint", "kept"
-    )
-    assert (answer.code, answer.out) == (2, "")
-    assert answer.err.startswith("opiscal: error: checkpoint 'kept': a sample of the pairs is")
-    assert answer.err.endswith("leave it out, or give --pairs exact\n")
-    assert not (tmp_path / "kept").exists()

@@ -140,6 +140,64 @@ def test_what_workers_have_kept_is_taken_up_by_one_machine(cluster, data, tmp_pa
     same_numbers(found, evaluate_files([str(data)], columns, config, engine=engine), tmp_path)
 
 
+def test_what_workers_have_kept_of_a_sample_is_taken_up(cluster, data, tmp_path, monkeypatch):
+    """By workers, and by one machine; what is kept is not looked for or counted again."""
+    monkeypatch.setattr("opiscal.pairs.sampled_columns.BLOCK_ROWS", 300)
+    columns, settings = SETS["sampled"]
+    config = EvaluateConfig(**settings)
+    kept = tmp_path / "kept"
+    wanted = evaluate_files([str(data)], columns, config)
+
+    def again(name, engine):
+        found = evaluate_files([str(data)], columns, config, engine=engine)
+        (tmp_path / name).mkdir()
+        same_numbers(wanted, found, tmp_path / name)
+
+    again("first", DaskEngine(cluster, 0, Checkpoint(str(kept))))
+    before = {file.name: file.read_bytes() for file in kept.iterdir()}
+    tasks = sorted(kept.glob("set.task-*.npz"))
+    assert len(tasks) > 5
+    tasks[0].unlink()
+    tasks[2].write_bytes(tasks[2].read_bytes()[:999])
+    written = (kept / "set.head.npz").stat().st_mtime_ns
+    submitted = []
+    submit = cluster.submit
+
+    def noted(work, *given, name, priority=0):
+        submitted.append(name)
+        return submit(work, *given, name=name, priority=priority)
+
+    monkeypatch.setattr(cluster, "submit", noted)
+    again("workers", DaskEngine(cluster, 0, Checkpoint(str(kept))))
+    assert submitted.count("count-columns") == 2
+    assert (kept / "set.head.npz").stat().st_mtime_ns == written
+    assert {file.name: file.read_bytes() for file in kept.iterdir()} == before
+    for task in tasks[1::2]:
+        task.unlink()
+    again("one machine", LocalEngine(2, None, Checkpoint(str(kept))))
+    assert (kept / "set.head.npz").stat().st_mtime_ns == written
+    # Without the head what was counted beside it is of no use.
+    head = kept / "set.head.npz"
+    head.write_bytes(head.read_bytes()[: head.stat().st_size // 2])
+    submitted.clear()
+    again("no head", DaskEngine(cluster, 0, Checkpoint(str(kept))))
+    assert submitted.count("count-columns") == len(tasks)
+    assert {file.name: file.read_bytes() for file in kept.iterdir()} == before
+
+
+def test_a_worker_too_small_for_the_index_is_one_line_unless_near_pairs_are_kept(
+    cluster, data, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(dask_engine, "room_for_rows", lambda *_, **__: 500 * 24 * 4)
+    columns, settings = SETS["sampled"]
+    config, kept = EvaluateConfig(**settings), Checkpoint(str(tmp_path / "kept"))
+    with pytest.raises(UsageError, match=r"worker-memory 9 MB: the index of a sample is made by"):
+        evaluate_files([str(data)], columns, config, engine=DaskEngine(cluster, 9_000_000, kept))
+    wanted = evaluate_files([str(data)], columns, config, engine=LocalEngine(2, None, kept))
+    engine = DaskEngine(cluster, 9_000_000, Checkpoint(str(tmp_path / "kept")))
+    same_numbers(wanted, evaluate_files([str(data)], columns, config, engine=engine), tmp_path)
+
+
 def test_too_little_memory_is_one_line():
     from opiscal.engines.worker_memory import room_for_rows
 

@@ -76,8 +76,8 @@ CheckpointFolder = Annotated[
         "--checkpoint",
         metavar="FOLDER",
         parser=named,
-        help="Keep counts there while they are made: the same command again does only what is "
-        "missing.",
+        help="Keep counts there while they are made, those of a sample too: the same command again "
+        "does only what is missing.",
         show_default=False,
         rich_help_panel=_PANEL,
     ),

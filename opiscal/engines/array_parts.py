@@ -9,7 +9,9 @@ from typing import Any
 from opiscal.data.url import shown
 from opiscal.engines.block_frame import FRAME_FILE, BlockFrame
 from opiscal.engines.block_share import BlockShare
-from opiscal.engines.checkpoint import MANIFEST, Checkpoint, names_hold
+from opiscal.engines.checkpoint import Checkpoint
+from opiscal.engines.checkpoint_files import names_hold
+from opiscal.engines.checkpoint_manifest import MANIFEST
 from opiscal.engines.difference import first_difference
 from opiscal.errors import InputError, UsageError
 from opiscal.pairs.tasks.pieces_file import CountedTasks, TornFileError

@@ -1,19 +1,31 @@
 """Checkpoint: a folder that keeps what was counted, so that no failure costs more than a task."""
 
-import hashlib
 import json
-import re
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import asdict
+from collections.abc import Mapping
 from typing import Any
 
 from opiscal.data.folder import Folder
-from opiscal.engines.difference import first_difference
+from opiscal.engines.checkpoint_files import (
+    head_file,
+    is_of_checkpoint,
+    task_file,
+    tasks_file,
+    tasks_of,
+)
+from opiscal.engines.checkpoint_manifest import (
+    MANIFEST,
+    check_same,
+    digest_of,
+    manifest_of,
+    plain,
+    read_manifest,
+)
 from opiscal.errors import InputError, UsageError
+from opiscal.pairs.counting import StartedSample
 from opiscal.pairs.lattice import Lattice
-from opiscal.pairs.lattice_arrays import edges_digest
 from opiscal.pairs.plan import PairPlan
 from opiscal.pairs.tasks.counting import SharedOut
+from opiscal.pairs.tasks.head_file import head_from_bytes, head_to_bytes
 from opiscal.pairs.tasks.pieces import Piece, pack, sum_pieces
 from opiscal.pairs.tasks.pieces_file import (
     CountedTasks,
@@ -22,13 +34,7 @@ from opiscal.pairs.tasks.pieces_file import (
     counted_to_bytes,
     merged,
 )
-from opiscal.version import __version__
 
-MANIFEST = "checkpoint.json"
-_FORMAT = 2
-# In the order in which two evaluations are told apart; how jobs are shared out does not matter.
-_KEYS = ("format", "opiscal_version", "identity", "edges", "tasks")
-_FILE = re.compile(r"(?P<job>[a-z0-9-]+)\.(task-(?P<number>\d+)|tasks-\d+-(?P<many>\d+))\.npz")
 # Counts may take so many times the bytes of the finished ones while they are kept.
 _MOST_TIMES = 2
 # The share of that from which on they are put together; what comes of it takes less than the rest.
@@ -57,7 +63,9 @@ class Checkpoint:
         self._torn: set[str] = set()
         self._room = 0
 
-    def begin(self, identity: Mapping[str, Any], lattice: Lattice, how: SharedOut) -> SharedOut:
+    def begin(
+        self, identity: Mapping[str, Any], lattice: Lattice, how: SharedOut, plan: PairPlan
+    ) -> SharedOut:
         """Take the folder for an evaluation.
 
         Parameters
@@ -67,6 +75,8 @@ class Checkpoint:
         lattice : Lattice
         how : SharedOut
             How jobs are to be shared out into tasks.
+        plan : PairPlan
+            Which pairs of the whole are counted; where the folder has counts, its `kept_plan`.
 
         Returns
         -------
@@ -78,46 +88,28 @@ class Checkpoint:
         UsageError
             Where the folder is that of another evaluation; the message says what differs.
         """
-        own = {
-            "format": _FORMAT,
-            "opiscal_version": __version__,
-            "identity": json.loads(json.dumps(identity)),
-            "edges": edges_digest(lattice),
-            "tasks": asdict(how),
-        }
+        own = manifest_of(identity, lattice, how, plan)
         names = self.folder.names()
         if MANIFEST in names:
-            known = self._manifest()
-            for key in _KEYS[:-1]:
-                differing = first_difference(key, known[key], own[key])
-                if differing is not None:
-                    raise UsageError(
-                        f"the checkpoint {self.folder.shown!r} is of another evaluation: "
-                        f"{differing}; give another folder, or remove this one"
-                    )
+            known = read_manifest(self.folder)
+            check_same(self.folder, known, own)
             own = known
         else:
-            if any(_FILE.fullmatch(name) is None for name in names):
+            if not all(map(is_of_checkpoint, names)):
                 raise UsageError(
                     f"the folder {self.folder.shown!r} is no checkpoint and not empty; give an "
                     "empty or a new one"
                 )
             self.folder.write(MANIFEST, json.dumps(own, indent=1).encode())
-        self._digest = _digest_of(own)
+        self._digest = digest_of(own)
         return SharedOut(**own["tasks"])
 
-    def check_plan(self, plan: PairPlan) -> None:
-        """Refuse a sample, whose counts are not kept.
-
-        Raises
-        ------
-        UsageError
-        """
-        if plan.mode == "sampled":
-            raise UsageError(
-                f"checkpoint {self.folder.shown!r}: a sample of the pairs is counted "
-                f"({plan.reason}), which is not kept; leave it out, or give --pairs exact"
-            )
+    def kept_plan(self, identity: Mapping[str, Any]) -> PairPlan | None:
+        """By which plan an evaluation was begun; None where the folder has none of it."""
+        if MANIFEST not in self.folder.names():
+            return None
+        known = read_manifest(self.folder)
+        return PairPlan.from_dict(known["plan"]) if known["identity"] == plain(identity) else None
 
     def opened(self) -> dict[str, Any]:
         """Take the folder as it is, to read from; gives what `begin` has written.
@@ -127,8 +119,8 @@ class Checkpoint:
         InputError
             Where it is no checkpoint.
         """
-        known = self._manifest()
-        self._digest = _digest_of(known)
+        known = read_manifest(self.folder)
+        self._digest = digest_of(known)
         return known
 
     @property
@@ -175,11 +167,7 @@ class Checkpoint:
             # It takes room until counts are put together, or its task is counted again.
             self._torn.add(name)
             return None
-        if part.digest != self._digest:
-            raise InputError(
-                f"{name!r} in the checkpoint {self.folder.shown!r} is of another evaluation; "
-                "remove the file, or give another folder"
-            )
+        self._check_digest(name, part.digest)
         return part
 
     def save(self, job: str, number: int, pieces: list[Piece]) -> None:
@@ -199,9 +187,44 @@ class Checkpoint:
     def look(self, job: str) -> None:
         """See what workers have kept, and put it together where it takes much room."""
         self._bytes = {
-            name: size for name, size in self.folder.sizes().items() if _FILE.fullmatch(name)
+            name: size for name, size in self.folder.sizes().items() if is_of_checkpoint(name)
         }
         self._save_room(job)
+
+    def head(self, job: str) -> StartedSample | None:
+        """What a sample begins with; None where it is torn or not there.
+
+        Raises
+        ------
+        InputError
+            Where it is that of another evaluation.
+        """
+        name = head_file(job)
+        if name not in self.folder.names():
+            return None
+        data = self.folder.read(name)
+        self._bytes[name] = len(data)
+        try:
+            digest, started = head_from_bytes(data)
+        except TornFileError:
+            self._torn.add(name)
+            return None
+        self._check_digest(name, digest)
+        return started
+
+    def keep_head(self, job: str, started: StartedSample) -> StartedSample:
+        """Keep what a sample begins with, before any task of it; gives what is kept.
+
+        Where another worker has kept it meanwhile that is taken. Tasks that were counted beside a
+        head that is lost go: another index may find other pairs, and none may be counted twice.
+        """
+        other = self.head(job)
+        if other is not None:
+            return other
+        for name in tasks_of(self.folder.names(), job):
+            self._forget(name)
+        self._write(head_file(job), head_to_bytes(self._digest, started))
+        return started
 
     def write(self, name: str, counted: CountedTasks) -> None:
         """Write one file."""
@@ -213,7 +236,7 @@ class Checkpoint:
         self._torn.discard(name)
 
     def _save_room(self, job: str) -> None:
-        many = sum(name.startswith(f"{job}.") for name in self._bytes) > 1
+        many = len(tasks_of(self._bytes, job)) > 1
         if many and sum(self._bytes.values()) > _FULL * self._room:
             self.put_together(job)
 
@@ -223,7 +246,7 @@ class Checkpoint:
         if len(kept) > 1:
             parts = list(kept.values())
             one = merged(parts, pack(sum_pieces(part.pieces for part in parts)))
-            name = f"{job}.tasks-{one.numbers[0]}-{len(one.numbers)}.npz"
+            name = tasks_file(job, one.numbers)
             spare += [other for other in kept if other != name]
             data = counted_to_bytes(one)
             if 0 < self._room < sum(self._bytes.values()) + len(data):
@@ -231,18 +254,16 @@ class Checkpoint:
                 while spare:
                     self._forget(spare.pop())
             self._write(name, data)
-        for other in [*spare, *(name for name in self._torn if name.startswith(f"{job}."))]:
+        for other in [*spare, *tasks_of(self._torn, job)]:
             self._forget(other)
 
     def _found(self, job: str) -> tuple[dict[str, CountedTasks], list[str]]:
         """The files of a job that hold every task once, and those whose tasks others hold."""
         parts = []
-        for name in self.folder.names():
-            match = _FILE.fullmatch(name)
-            if match is not None and match["job"] == job:
-                part = self.load(name)
-                if part is not None:
-                    parts.append((name, part))
+        for name in tasks_of(self.folder.names(), job):
+            part = self.load(name)
+            if part is not None:
+                parts.append((name, part))
         # Where an interrupt came between the writing of many tasks and the removing of the single
         # ones, both are there; those of more tasks hold the others.
         parts.sort(key=lambda found: -len(found[1].numbers))
@@ -257,47 +278,14 @@ class Checkpoint:
                 spare.append(name)
         return kept, spare
 
+    def _check_digest(self, name: str, digest: str) -> None:
+        if digest != self._digest:
+            raise InputError(
+                f"{name!r} in the checkpoint {self.folder.shown!r} is of another evaluation; "
+                "remove the file, or give another folder"
+            )
+
     def _forget(self, name: str) -> None:
         self.folder.remove(name)
         self._bytes.pop(name, None)
         self._torn.discard(name)
-
-    def _manifest(self) -> dict[str, Any]:
-        try:
-            found = json.loads(self.folder.read(MANIFEST))
-        except ValueError as error:
-            raise InputError(
-                f"{MANIFEST!r} of {self.folder.shown!r} cannot be read; give another "
-                "folder, or remove this one"
-            ) from error
-        known = isinstance(found, dict) and all(key in found for key in _KEYS)
-        if not known or not isinstance(found["tasks"], dict):
-            raise InputError(
-                f"{MANIFEST!r} of {self.folder.shown!r} is none of ours; give another folder"
-            )
-        return dict(found)
-
-
-def _digest_of(manifest: Mapping[str, Any]) -> str:
-    """Of what counts follow from; another version may write other files of the same counts."""
-    said = {key: manifest[key] for key in _KEYS if key != "opiscal_version"}
-    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
-
-
-def names_hold(names: Iterable[str], job: str, numbers: Collection[int]) -> bool:
-    """Whether some files are, by their names, those of all these tasks.
-
-    Examples
-    --------
-    >>> names_hold(["set.tasks-3-2.npz", "group-1.task-000004.npz"], "set", [3, 8])
-    True
-    """
-    found = [match for name in names if (match := _FILE.fullmatch(name)) and match["job"] == job]
-    if any(match["many"] is not None and int(match["many"]) == len(numbers) for match in found):
-        return True
-    return set(numbers) <= {int(match["number"]) for match in found if match["number"]}
-
-
-def task_file(job: str, number: int) -> str:
-    """The name of the file of one task."""
-    return f"{job}.task-{number:06}.npz"

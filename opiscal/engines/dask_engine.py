@@ -2,9 +2,9 @@
 
 import itertools
 import os
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,11 +17,13 @@ from opiscal.data.side_files import collect_sides
 from opiscal.data.sides import JoinedSides, Sides
 from opiscal.engines.checkpoint import Checkpoint
 from opiscal.engines.dask_cluster import Cluster, Future
-from opiscal.engines.dask_sample import count_sample
+from opiscal.engines.dask_sample import SampleWorkers
 from opiscal.engines.dask_sums import sums_of
+from opiscal.engines.dask_watch import watch
 from opiscal.engines.engine import CountRequest, Stage
+from opiscal.engines.kept_counts import take_up
 from opiscal.engines.task_order import in_turn
-from opiscal.engines.worker_memory import check_room_for_index, room_for_rows
+from opiscal.engines.worker_memory import room_for_rows
 from opiscal.engines.worker_rows import (
     all_nearest,
     centre_on_worker,
@@ -40,6 +42,7 @@ from opiscal.pairs.counting import CountedSet
 from opiscal.pairs.edge_targets import AskedRange
 from opiscal.pairs.jobs import Job, Whole
 from opiscal.pairs.lattice import Lattice
+from opiscal.pairs.plan import PairPlan
 from opiscal.pairs.row_cache import RowMove
 from opiscal.pairs.sorted_rows import SortedRows, class_order
 from opiscal.pairs.tasks.counting import SharedOut, task_counting
@@ -47,8 +50,6 @@ from opiscal.pairs.tasks.pieces import Piece
 from opiscal.pairs.tasks.task import Task
 from opiscal.pairs.two_sets import TwoSets
 
-# How often a checkpoint in an object store is looked at.
-_SECONDS_TO_LOOK = 2.0
 # Stretches of rows a worker, where all rows are looked at once.
 _STRETCHES = 4
 
@@ -113,13 +114,16 @@ class DaskEngine:
         found: Lattice = self._cluster.gather([placed, *reading])[0]
         return found
 
+    def kept_plan(self, identity: Mapping[str, Any]) -> PairPlan | None:
+        """That of the checkpoint."""
+        return None if self._checkpoint is None else self._checkpoint.kept_plan(identity)
+
     def count(self, request: CountRequest, jobs: Sequence[Job], stage: Stage) -> list[CountedSet]:
         """Tasks of one job after the other; their counts are added up in a tree, by workers."""
         assert self._set is not None
         how = SharedOut(most_rows=self._set.stretch_rows)
         if self._checkpoint is not None:
-            self._checkpoint.check_plan(jobs[0].plan)
-            how = self._checkpoint.begin(request.identity, request.lattice, how)
+            how = self._checkpoint.begin(request.identity, request.lattice, how, jobs[0].plan)
         return [self._count(request, job, stage, how) for job in jobs]
 
     def nearest_class(self, rows: SortedRows, classes: NDArray[np.integer]) -> NDArray[np.int64]:
@@ -186,28 +190,27 @@ class DaskEngine:
         rows, advance = job.rows(request.whole), stage(job.title, job.pairs)
         worker_job = self._cluster.everywhere(self._worker_job(request, job))
         if job.plan.mode == "sampled":
-            assert self._set is not None
             assert isinstance(rows, SortedRows)
-            check_room_for_index(
-                self._memory, rows.rows, self._set.reader.row_bytes, self._set.all_fit
+            workers = SampleWorkers(
+                self._cluster, self._sent, worker_job, self._memory, self._checkpoint
             )
-            sent = self._sent, worker_job
-            return count_sample(self._cluster, request, job, rows, sent, advance)
+            return workers.count(request, job, rows, advance)
         tasks = how.tasks(rows, request.whole)
         counting = task_counting(rows, request.lattice, job.ranks)
         done: set[int] = set()
         nearest: list[Piece] = []
+
+        def add(pieces: Iterable[Piece]) -> None:
+            counting.add(pieces)
+            nearest.extend(nearest_of(list(pieces)))
+
         if self._checkpoint is not None:
-            self._checkpoint.make_room(counting.bytes_when_finished)
-            for part in self._checkpoint.counted(job.name):
-                counting.add(part.pieces)
-                nearest += nearest_of(part.pieces)
-                done.update(part.numbers)
+            done = take_up(self._checkpoint, job.name, counting.bytes_when_finished, add)
         left = [task for task in tasks if task.number not in done]
         futures = self._submit(left, worker_job, nearest if counting.needs_nearest else None)
         assert self._set is not None
         sums = sums_of(self._cluster, tasks, futures, all_fit=self._set.all_fit)
-        self._watch(job, tasks, futures, advance)
+        watch(self._cluster, tasks, futures, advance, job.name, self._checkpoint)
         # One after the other: they are of the rows of the whole.
         for future in self._cluster.as_done(sums):
             counting.add(self._cluster.gather([future])[0])
@@ -255,31 +258,3 @@ class DaskEngine:
                     priority=-len(futures),
                 )
         return futures
-
-    def _watch(
-        self,
-        job: Job,
-        tasks: Sequence[Task],
-        futures: dict[int, Future],
-        advance: Callable[[int], None] | None,
-    ) -> None:
-        """Wait until every task is counted, and let go of what it has counted; tell of it, and keep
-        the checkpoint small.
-        """
-        by_number = {task.number: task for task in tasks}
-        if advance is not None:
-            advance(sum(task.pairs for task in tasks if task.number not in futures))
-        numbers = {future.key: number for number, future in futures.items()}
-        counted = self._cluster.as_done(list(futures.values()))
-        # Once they are added up, workers need not keep the counts of single tasks.
-        futures.clear()
-        looked = time.monotonic()
-        for future in counted:
-            number = numbers[future.key]
-            if self._checkpoint is not None and (
-                self._checkpoint.folder.is_near or time.monotonic() - looked > _SECONDS_TO_LOOK
-            ):
-                self._checkpoint.look(job.name)
-                looked = time.monotonic()
-            if advance is not None:
-                advance(by_number[number].pairs)

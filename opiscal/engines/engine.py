@@ -13,6 +13,7 @@ from opiscal.pairs.counting import CountedSet
 from opiscal.pairs.edge_targets import AskedRange
 from opiscal.pairs.jobs import Job, Whole
 from opiscal.pairs.lattice import Lattice
+from opiscal.pairs.plan import PairPlan
 from opiscal.pairs.sorted_rows import SortedRows
 from opiscal.pairs.two_sets import TwoSets
 
@@ -68,6 +69,9 @@ class Engine(Protocol):
 
     def lattice(self, whole: Whole, seed: int, asked: AskedRange | None) -> Lattice:
         """The edges at which pairs are counted."""
+
+    def kept_plan(self, identity: Mapping[str, Any]) -> PairPlan | None:
+        """By which plan these counts were begun before, where some of them are kept; else None."""
 
     def count(self, request: CountRequest, jobs: Sequence[Job], stage: Stage) -> list[CountedSet]:
         """The counts of some jobs, in their order."""

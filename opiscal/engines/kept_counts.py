@@ -38,14 +38,15 @@ class KeptCounts:
         """The counts of a job; every task is on the disk before it is taken for done."""
         tasks = self._how.tasks(rows, request.whole)
         counting = task_counting(rows, request.lattice, job.ranks)
-        done = self._take_up(job, counting, counting.add)
+        done = take_up(self._checkpoint, job.name, counting.bytes_when_finished, counting.add)
         if advance is not None and done:
             advance(sum(task.pairs for task in tasks if task.number in done))
         left = [task for task in tasks if task.number not in done]
         keep = partial(self._keep, job.name, counting.add, advance)
         # Ranks ask where each row's nearest positive is, so all positives are counted before.
         for kind in ("positive", "negative"):
-            count_tasks([t for t in left if t.kind == kind], counting, self._threads, keep)
+            of_kind = [task for task in left if task.kind == kind]
+            count_tasks(of_kind, partial(_count, counting), self._threads, keep)
         return counting.finished(request.labels, request.metric)
 
     def count_block(
@@ -62,7 +63,7 @@ class KeptCounts:
         def remember(pieces: Iterable[Piece]) -> None:
             counting.add(piece for piece in pieces if piece.name == "nearest")
 
-        done = self._take_up(job, counting, remember)
+        done = take_up(self._checkpoint, job.name, counting.bytes_when_finished, remember)
         own = share.own(tasks)
         advance = stage(job.title, sum(task.pairs for task in own))
         if advance is not None and done:
@@ -71,25 +72,15 @@ class KeptCounts:
         keep = partial(self._keep, job.name, remember, advance)
         first = [task for task in left if task.kind == "positive"]
         negative = [task for task in left if task.kind == "negative"]
-        count_tasks(first, counting, self._threads, keep)
+        count = partial(_count, counting)
+        count_tasks(first, count, self._threads, keep)
         if counting.needs_nearest:
             known = done | {task.number for task in first}
             others = needed_of(tasks, negative, known)
-            count_tasks(others, counting, self._threads, lambda _, pieces: remember(pieces))
-        count_tasks(negative, counting, self._threads, keep)
+            count_tasks(others, count, self._threads, lambda _, pieces: remember(pieces))
+        count_tasks(negative, count, self._threads, keep)
         self._checkpoint.put_together(job.name)
         return len(left)
-
-    def _take_up(
-        self, job: Job, counting: TaskCounting, add: Callable[[Iterable[Piece]], None]
-    ) -> set[int]:
-        """Take what the checkpoint has of a job; gives the tasks."""
-        self._checkpoint.make_room(counting.bytes_when_finished)
-        done: set[int] = set()
-        for part in self._checkpoint.counted(job.name):
-            add(part.pieces)
-            done.update(part.numbers)
-        return done
 
     def _keep(
         self,
@@ -103,6 +94,32 @@ class KeptCounts:
         add(pieces)
         if advance is not None:
             advance(task.pairs)
+
+
+def take_up(
+    checkpoint: Checkpoint, job: str, final_bytes: int, add: Callable[[Iterable[Piece]], None]
+) -> set[int]:
+    """Take what a checkpoint has of a job; gives the tasks.
+
+    Parameters
+    ----------
+    checkpoint : Checkpoint
+    job : str
+    final_bytes : int
+        What the finished counts of the job take.
+    add : callable
+        Is given what some tasks have counted.
+    """
+    checkpoint.make_room(final_bytes)
+    done: set[int] = set()
+    for part in checkpoint.counted(job):
+        add(part.pieces)
+        done.update(part.numbers)
+    return done
+
+
+def _count(counting: TaskCounting, task: Task) -> list[Piece]:
+    return counting.count(task, counting.nearest(task))
 
 
 def needed_of(tasks: Iterable[Task], negative: Iterable[Task], known: set[int]) -> list[Task]:

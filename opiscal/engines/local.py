@@ -1,7 +1,8 @@
 """LocalEngine: this process reads and counts, with threads."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from opiscal.data.sides import JoinedSides
 from opiscal.engines.checkpoint import Checkpoint
 from opiscal.engines.engine import CountRequest, Stage
 from opiscal.engines.kept_counts import KeptCounts
+from opiscal.engines.kept_sample import KeptSample
 from opiscal.errors import UsageError
 from opiscal.pairs.between import count_between
 from opiscal.pairs.counting import CountedSet, count_pairs
@@ -21,6 +23,7 @@ from opiscal.pairs.jobs import Job, Whole
 from opiscal.pairs.kernel.ranks import RECALL_CAP
 from opiscal.pairs.lattice import Lattice, fit_lattice
 from opiscal.pairs.nearest_class import nearest_class
+from opiscal.pairs.plan import PairPlan
 from opiscal.pairs.sorted_rows import SortedRows, sort_rows
 from opiscal.pairs.tasks.counting import SharedOut
 from opiscal.pairs.threads import available_threads
@@ -77,14 +80,16 @@ class LocalEngine:
             return fit_lattice(whole.queries, seed, asked, sample_between(whole, seed))
         return fit_lattice(whole, seed, asked)
 
+    def kept_plan(self, identity: Mapping[str, Any]) -> PairPlan | None:
+        """That of the checkpoint."""
+        return None if self._checkpoint is None else self._checkpoint.kept_plan(identity)
+
     def count(self, request: CountRequest, jobs: Sequence[Job], stage: Stage) -> list[CountedSet]:
         """One job after the other."""
-        kept = None
+        how = SharedOut()
         if self._checkpoint is not None:
-            self._checkpoint.check_plan(jobs[0].plan)
-            how = self._checkpoint.begin(request.identity, request.lattice, SharedOut())
-            kept = KeptCounts(self._checkpoint, how, self.threads())
-        return [self._count(request, job, stage, kept) for job in jobs]
+            how = self._checkpoint.begin(request.identity, request.lattice, how, jobs[0].plan)
+        return [self._count(request, job, stage, how) for job in jobs]
 
     def nearest_class(self, rows: SortedRows, classes: NDArray[np.integer]) -> NDArray[np.int64]:
         """As `opiscal.pairs.nearest_class.nearest_class`."""
@@ -94,9 +99,7 @@ class LocalEngine:
         """Threads that count."""
         return self._threads or available_threads()
 
-    def _count(
-        self, request: CountRequest, job: Job, stage: Stage, kept: KeptCounts | None
-    ) -> CountedSet:
+    def _count(self, request: CountRequest, job: Job, stage: Stage, how: SharedOut) -> CountedSet:
         rows, lattice = job.rows(request.whole), request.lattice
         save_index = self._save_index if job.chosen is None else None
         if save_index is not None and job.plan.mode == "exact":
@@ -105,8 +108,13 @@ class LocalEngine:
                 "no index is made; give --pairs sampled, or leave it out"
             )
         advance = stage(job.title, job.pairs)
-        if kept is not None and job.plan.mode == "exact":
-            return kept.count(request, job, rows, advance)
+        if self._checkpoint is not None:
+            if job.plan.mode == "exact":
+                kept = KeptCounts(self._checkpoint, how, self.threads())
+                return kept.count(request, job, rows, advance)
+            assert isinstance(rows, SortedRows)
+            sample = KeptSample(self._checkpoint, self.threads())
+            return sample.count(request, job, rows, advance, save_index)
         if isinstance(rows, TwoSets):
             tally = count_between(rows, lattice, threads=self._threads, progress=advance)
             ranks = tally.ranks(rows, RECALL_CAP) if job.ranks else None

@@ -1,6 +1,7 @@
 """MergedEngine: what others have counted, block by block, as if it were counted here."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from opiscal.pairs.edge_targets import AskedRange
 from opiscal.pairs.jobs import Job, Whole
 from opiscal.pairs.lattice import Lattice
 from opiscal.pairs.lattice_arrays import edges_digest
+from opiscal.pairs.plan import PairPlan
 from opiscal.pairs.sorted_rows import SortedRows
 from opiscal.pairs.tasks.counting import task_counting
 from opiscal.pairs.threads import available_threads
@@ -79,6 +81,10 @@ class MergedEngine:
     def lattice(self, whole: Whole, seed: int, asked: AskedRange | None) -> Lattice:
         """The edges at which all blocks were counted."""
         return self.known.lattice
+
+    def kept_plan(self, identity: Mapping[str, Any]) -> PairPlan | None:
+        """None: in blocks every pair is counted."""
+        return None
 
     def count(self, request: CountRequest, jobs: Sequence[Job], stage: Stage) -> list[CountedSet]:
         """The counts of all blocks, added up."""

@@ -4,14 +4,13 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
 from opiscal.pairs.blas import one_blas_thread
-from opiscal.pairs.tasks.counting import TaskCounting
 from opiscal.pairs.tasks.pieces import Piece, pack
 from opiscal.pairs.tasks.task import Task
 
 
 def count_tasks(
     tasks: Sequence[Task],
-    counting: TaskCounting,
+    count: Callable[[Task], list[Piece]],
     threads: int,
     take: Callable[[Task, list[Piece]], None],
 ) -> None:
@@ -20,8 +19,8 @@ def count_tasks(
     Parameters
     ----------
     tasks : sequence of Task
-    counting : TaskCounting
-        It knows the nearest positives that the tasks need.
+    count : callable
+        Counts a task on one thread.
     threads : int
     take : callable
         Is given a task and what it has counted, packed, as soon as it is counted, on the thread of
@@ -31,7 +30,7 @@ def count_tasks(
     waiting = sorted(tasks, key=lambda task: -task.pairs)
 
     def work(task: Task) -> list[Piece]:
-        return pack(counting.count(task, counting.nearest(task)))
+        return pack(count(task))
 
     with one_blas_thread(), ThreadPoolExecutor(threads) as pool:
         running: dict[Future[list[Piece]], Task] = {}

@@ -50,8 +50,8 @@ def rows_of_stretch(rows: int, row_bytes: int, room: int) -> int | None:
 
     Examples
     --------
-    >>> rows_of_stretch(10_000_000, 2048, 1_165_000_000), rows_of_stretch(1000, 2048, 2_048_000)
-    (113769, None)
+    >>> rows_of_stretch(10_000_000, 2048, 1_085_000_000), rows_of_stretch(1000, 2048, 2_048_000)
+    (105957, None)
     """
     return None if rows * row_bytes <= room else span_rows(row_bytes, room)
 
@@ -78,7 +78,7 @@ def room_for_rows(memory: int, rows: int, row_bytes: int, *, threads: int = 1) -
     Examples
     --------
     >>> room_for_rows(4_000_000_000, 10_000_000, 2048)
-    1165000000
+    1085000000
     >>> room_for_rows(0, 50_000, 2048)
     102400000
     """

@@ -1,13 +1,14 @@
 """What a worker of a cluster does: it reads the rows that it needs, and counts tasks of them."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from opiscal.engines.worker_memory import check_room_for_index
 from opiscal.engines.worker_set import WorkerJob, WorkerSet
 from opiscal.pairs.blas import one_blas_thread
 from opiscal.pairs.centring import Centre
@@ -145,14 +146,22 @@ def count_on_worker(
     What is there already, as where another worker had counted it and was lost, is taken. The
     nearest positives may be those of all rows.
     """
+
+    def count() -> list[Piece]:
+        counting = _KEPT.counting(of, job)
+        known = [piece for part in task.stretches for piece in row_pieces(nearest, part)]
+        with one_blas_thread():
+            return counting.count(task, known)
+
+    return _counted(job, task, count)
+
+
+def _counted(job: WorkerJob, task: Task, count: Callable[[], list[Piece]]) -> list[Piece]:
     if job.checkpoint is not None:
         kept = job.checkpoint.kept_task(job.name, task.number)
         if kept is not None:
             return kept
-    counting = _KEPT.counting(of, job)
-    known = [piece for part in task.stretches for piece in row_pieces(nearest, part)]
-    with one_blas_thread():
-        pieces = pack(counting.count(task, known))
+    pieces = pack(count())
     if job.checkpoint is not None:
         job.checkpoint.keep_task(job.name, task.number, pieces)
     return pieces
@@ -187,12 +196,24 @@ def sum_on_worker(*parts: Sequence[Piece]) -> list[Piece]:
 
 
 def start_sample_on_worker(
-    of: WorkerSet, job: WorkerJob, plan: PairPlan, seed: int
+    of: WorkerSet, job: WorkerJob, plan: PairPlan, seed: int, memory: int
 ) -> StartedSample:
-    """Find the near pairs of a job, and count them and the positives."""
+    """Find the near pairs of a job, and count them and the positives, if they are not kept.
+
+    Raises
+    ------
+    UsageError
+        Where so much memory is too little for it.
+    """
+    if job.checkpoint is not None:
+        kept = job.checkpoint.head(job.name)
+        if kept is not None:
+            return kept
     rows = job.rows(_KEPT.whole(of))
     assert isinstance(rows, SortedRows)
-    return start_sample(rows, job.lattice, plan, seed=seed, threads=1, ranks=job.ranks)
+    check_room_for_index(memory, rows.rows, of.reader.row_bytes, of.all_fit)
+    started = start_sample(rows, job.lattice, plan, seed=seed, threads=1, ranks=job.ranks)
+    return started if job.checkpoint is None else job.checkpoint.keep_head(job.name, started)
 
 
 def columns_of(started: StartedSample) -> ColumnGroups:
@@ -213,10 +234,14 @@ def without_rows(started: StartedSample) -> StartedSample:
 def count_columns_on_worker(
     of: WorkerSet, job: WorkerJob, columns: ColumnGroups, task: Task, head: RowHead
 ) -> list[Piece]:
-    """Count some rows against all columns."""
-    counting = _KEPT.columns(of, job, columns)
-    with one_blas_thread():
-        return pack(counting.count(task, head))
+    """Count some rows against all columns; as `count_on_worker`."""
+
+    def count() -> list[Piece]:
+        counting = _KEPT.columns(of, job, columns)
+        with one_blas_thread():
+            return counting.count(task, head)
+
+    return _counted(job, task, count)
 
 
 def bytes_read_on_worker() -> int:

@@ -151,9 +151,7 @@ def start_sample(
     save_index: Path | None = None,
 ) -> StartedSample:
     """Find the near pairs by an index, and count them and the positives; as `count_pairs`."""
-    index = RowIndex(rows.vectors, "l2", plan.index, seed=seed, threads=threads)
-    if save_index is not None:
-        index.save(save_index)
+    index = made_index(rows, plan, seed, threads, save_index)
     near = find_pairs(rows, index, seed, threads)
     scored = rows.classes.scored_rows
     rng = np.random.default_rng([seed, 4])
@@ -172,6 +170,16 @@ def start_sample(
         rows, lattice, near, columns, plan.most_positives, seed, threads or available_threads()
     )
     return StartedSample(columns, head, found, said, recall)
+
+
+def made_index(
+    rows: SortedRows, plan: PairPlan, seed: int, threads: int | None, save_index: Path | None
+) -> RowIndex:
+    """The index of a sample, kept in a file where one is given."""
+    index = RowIndex(rows.vectors, "l2", plan.index, seed=seed, threads=threads)
+    if save_index is not None:
+        index.save(save_index)
+    return index
 
 
 def finish_sample(

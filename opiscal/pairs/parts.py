@@ -13,7 +13,7 @@ from opiscal.pairs.counting import CountedSet
 from opiscal.pairs.counts import PairCounts
 from opiscal.pairs.jobs import EvaluationJobs, Job, whole_job
 from opiscal.pairs.pair_settings import PairSettings
-from opiscal.pairs.plan import plan_pairs
+from opiscal.pairs.plan import PairPlan, plan_pairs
 from opiscal.pairs.sorted_rows import SortedRows
 
 T = TypeVar("T")
@@ -28,6 +28,7 @@ def set_jobs(
     ranks: bool,
     splits: int,
     seed: int,
+    plan: PairPlan | None = None,
 ) -> EvaluationJobs:
     """The counts that the evaluation of a set asks for.
 
@@ -44,8 +45,10 @@ def set_jobs(
     splits : int
         How often classes are halved.
     seed : int
+    plan : PairPlan, optional
+        By which the count of the whole was begun before.
     """
-    plan = plan_pairs(settings, rows.rows, embeddings.dimensions, threads)
+    plan = plan or plan_pairs(settings, rows.rows, embeddings.dimensions, threads)
     return EvaluationJobs(
         whole_job(rows, plan, ranks),
         tuple(group_jobs(embeddings, rows, settings, threads)),

@@ -1,7 +1,8 @@
 """Which pairs are counted: all, or a sample, by a rule that is the same on every machine."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -42,6 +43,19 @@ class PairPlan:
     columns: int
     most_positives: int
     index: IndexChoice
+
+    @classmethod
+    def from_dict(cls, kept: Mapping[str, Any]) -> "PairPlan":
+        """The plan that `dataclasses.asdict` made a dictionary of.
+
+        Examples
+        --------
+        >>> from dataclasses import asdict
+        >>> plan = plan_pairs(PairSettings("sampled"), 200_000, 128)
+        >>> PairPlan.from_dict(asdict(plan)) == plan
+        True
+        """
+        return cls(**{**kept, "index": IndexChoice(**kept["index"])})
 
 
 def plan_pairs(

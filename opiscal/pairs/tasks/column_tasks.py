@@ -3,6 +3,8 @@
 import threading
 from collections.abc import Iterable
 
+import numpy as np
+
 from opiscal.pairs.lattice import Lattice
 from opiscal.pairs.sampled_columns import (
     ColumnCounting,
@@ -12,8 +14,13 @@ from opiscal.pairs.sampled_columns import (
     row_blocks,
 )
 from opiscal.pairs.sorted_rows import ClassOrder, SortedRows
+from opiscal.pairs.tally import Tally
 from opiscal.pairs.tasks.pieces import Arrays, Piece, add_pieces, cut_out
 from opiscal.pairs.tasks.task import Stretch, Task, classes_of, group_spans, tasks_wanted
+
+# At the least, where there are as many blocks: with two or three large ones workers do not end
+# together, and an interrupt costs much.
+_FEWEST_TASKS = 16
 
 
 def plan_column_tasks(
@@ -23,7 +30,7 @@ def plan_column_tasks(
     blocks = row_blocks(classes)
     cuts = [blocks[0][0], *(stop for _, stop in blocks)] if blocks else []
     pairs = classes.place.size * columns.size
-    spans = group_spans(cuts, tasks_wanted(pairs, dimensions))
+    spans = group_spans(cuts, max(_FEWEST_TASKS, tasks_wanted(pairs, dimensions)))
     return tuple(
         Task(
             number,
@@ -82,5 +89,21 @@ def added_columns(
 ) -> ColumnSums:
     """The sums that pieces add up to."""
     sums = ColumnSums.empty(rows, lattice, columns)
-    add_pieces(pieces, arrays_of(sums))
+    add_columns(sums, pieces)
     return sums
+
+
+def add_columns(sums: ColumnSums, pieces: Iterable[Piece]) -> None:
+    """Add what tasks have counted."""
+    add_pieces(pieces, arrays_of(sums))
+
+
+def bytes_of_sample(rows: SortedRows, lattice: Lattice, sums: ColumnSums) -> int:
+    """What the counts of a sample take at the least while they are added up: those of near pairs
+    and of positives, by row and by class, and the sums of the columns.
+    """
+    tally = Tally.empty(rows, lattice)
+    near_rows = rows.rows * lattice.moment_edge.size * np.dtype(np.uint16).itemsize
+    head = (tally.class_positive, tally.class_negative, tally.row_positive)
+    arrays = (*head, *arrays_of(sums).values())
+    return near_rows + sum(array.nbytes for array in arrays)

@@ -4,11 +4,12 @@ import io
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
 from opiscal.pairs.tasks.pieces import Piece
@@ -64,13 +65,8 @@ def counted_to_bytes(counted: CountedTasks) -> bytes:
         "format": np.array(_FORMAT),
         "digest": np.array(counted.digest),
         "tasks": np.array(counted.numbers, np.int64),
-        "pieces": np.array(len(counted.pieces)),
     }
-    for k, piece in enumerate(counted.pieces):
-        arrays[f"{k}:{piece.name}:{','.join(map(str, piece.start))}"] = piece.values
-    out = io.BytesIO()
-    np.savez(out, **arrays)  # type: ignore[arg-type]  # none is called allow_pickle
-    return out.getvalue()
+    return archive_to_bytes(arrays, counted.pieces)
 
 
 def counted_from_bytes(data: bytes) -> CountedTasks:
@@ -85,10 +81,7 @@ def counted_from_bytes(data: bytes) -> CountedTasks:
         with np.load(io.BytesIO(data), allow_pickle=False) as archive:
             if int(archive["format"]) != _FORMAT:
                 raise TornFileError(f"of format {int(archive['format'])}")
-            pieces = [_piece(name, archive[name]) for name in archive.files if name.count(":") == 2]
-            # The names of arrays have no checksum.
-            if len(pieces) != int(archive["pieces"]):
-                raise TornFileError(f"of {len(pieces)} pieces")
+            pieces = list(pieces_in(archive))
             numbers = tuple(archive["tasks"].tolist())
             return CountedTasks(str(archive["digest"]), numbers, pieces)
     except DAMAGED as error:
@@ -101,6 +94,27 @@ def merged(parts: Sequence[CountedTasks], pieces: Iterable[Piece]) -> CountedTas
     return CountedTasks(parts[0].digest, tuple(numbers), list(pieces))
 
 
-def _piece(name: str, values: NDArray[Any]) -> Piece:
-    _, of, start = name.split(":")
-    return Piece(of, tuple(int(number) for number in start.split(",")), values)
+def archive_to_bytes(arrays: Mapping[str, NDArray[Any]], pieces: Sequence[Piece]) -> bytes:
+    """An archive of some arrays by name, and of pieces."""
+    named = dict(arrays) | {"pieces": np.array(len(pieces))}
+    for k, piece in enumerate(pieces):
+        named[f"{k}:{piece.name}:{','.join(map(str, piece.start))}"] = piece.values
+    out = io.BytesIO()
+    np.savez(out, **named)  # type: ignore[arg-type]  # none is called allow_pickle
+    return out.getvalue()
+
+
+def pieces_in(archive: NpzFile) -> Iterator[Piece]:
+    """The pieces of an archive, one after the other.
+
+    Raises
+    ------
+    TornFileError
+        Where there are more or fewer than were written: the names of arrays have no checksum.
+    """
+    names = [name for name in archive.files if name.count(":") == 2]
+    if len(names) != int(archive["pieces"]):
+        raise TornFileError(f"of {len(names)} pieces")
+    for name in names:
+        _, of, start = name.split(":")
+        yield Piece(of, tuple(int(number) for number in start.split(",")), archive[name])
