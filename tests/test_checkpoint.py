@@ -210,6 +210,13 @@ def test_never_more_than_twice_the_bytes_of_the_finished_counts(tmp_path, monkey
     found = kept.count(request, job, request.whole)
     assert together, "the set is too small to be put together"
     assert max(held) < 2 * final
+    # What was put together from memory is what was counted.
+    counted = watch_tasks(monkeypatch)
+    request, job, kept, _ = counted_set(8192, 60, tmp_path / "kept")
+    again = kept.count(request, job, request.whole)
+    assert counted == []
+    assert np.array_equal(again.counts.negative_squares, found.counts.negative_squares)
+    assert np.array_equal(again.ranks.rank, found.ranks.rank)
     monkeypatch.undo()
     wanted = count_exactly(request.whole, request.lattice, ranks=True)
     counts = wanted.counts(request.whole, request.lattice, request.labels, "cosine")

@@ -315,6 +315,15 @@ def test_never_more_than_twice_the_bytes_of_the_finished_counts(tmp_path, monkey
     found = KeptSample(checkpoint, 1).count(request, whole_job(rows, plan, True), rows)
     assert together, "the set is too small to be put together"
     assert max(held) < 2 * final
+    # What was put together from memory is what was counted.
+    checkpoint = Checkpoint(str(tmp_path / "kept"))
+    checkpoint.begin(request.identity, lattice, SharedOut(), plan)
+    counted: list[object] = []
+    monkeypatch.setattr(ColumnTasks, "count", lambda *given: counted.append(given))
+    again = KeptSample(checkpoint, 1).count(request, whole_job(rows, plan, True), rows)
+    assert counted == []
+    assert np.array_equal(again.counts.class_negative, found.counts.class_negative)
+    monkeypatch.undo()
     wanted = count_pairs(rows, lattice, plan, request.labels, "cosine", ranks=True)
     assert np.array_equal(found.counts.class_negative, wanted.counts.class_negative)
     assert np.array_equal(found.counts.negative_squares, wanted.counts.negative_squares)

@@ -85,6 +85,8 @@ def test_tasks_of_a_set_add_up_to_its_counts(rows, classes, shares, most_rows):
     half = len(parts) // 2
     in_a_tree = sum_pieces([sum_pieces(parts[:half]), sum_pieces(parts[half:])])
     assert_same(wanted, added_up(ExactTasks(sorted_rows, lattice, ranks=True), [in_a_tree]))
+    whole = pack(counting.added())
+    assert_same(wanted, added_up(ExactTasks(sorted_rows, lattice, ranks=True), [whole]))
     if most_rows is not None:
         longest = max(s.stop - s.start for t in tasks for s in t.stretches if t.kind == "negative")
         assert longest <= most_rows
@@ -107,6 +109,7 @@ def test_tasks_of_two_sets_add_up_to_their_counts(rows, classes, shares, most_ro
     parts = counted(counting, tasks, rng)
     assert_same(wanted, added_up(counting, parts))
     assert_same(wanted, added_up(BetweenTasks(two, lattice), [sum_pieces(parts)]))
+    assert_same(wanted, added_up(BetweenTasks(two, lattice), [pack(counting.added())]))
     assert len(two.same_item) > 0
 
 

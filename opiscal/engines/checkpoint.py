@@ -1,7 +1,7 @@
 """Checkpoint: a folder that keeps what was counted, so that no failure costs more than a task."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from opiscal.data.folder import Folder
@@ -170,18 +170,13 @@ class Checkpoint:
         self._check_digest(name, part.digest)
         return part
 
-    def save(self, job: str, number: int, pieces: list[Piece]) -> None:
-        """Keep what a task has counted; on the disk when this returns."""
-        self.keep_task(job, number, pieces)
-        self._save_room(job)
-
     def kept_task(self, job: str, number: int) -> list[Piece] | None:
         """What a task has counted, where it is in a file of its own."""
         found = self.load(task_file(job, number))
         return None if found is None else found.pieces
 
     def keep_task(self, job: str, number: int, pieces: list[Piece]) -> None:
-        """Keep what a task has counted; for workers, which leave it to others to save room."""
+        """Keep what a task has counted; on the disk when this returns."""
         self.write(task_file(job, number), CountedTasks(self._digest, (number,), pieces))
 
     def look(self, job: str) -> None:
@@ -189,7 +184,7 @@ class Checkpoint:
         self._bytes = {
             name: size for name, size in self.folder.sizes().items() if is_of_checkpoint(name)
         }
-        self._save_room(job)
+        self.save_room(job)
 
     def head(self, job: str) -> StartedSample | None:
         """What a sample begins with; None where it is torn or not there.
@@ -235,10 +230,21 @@ class Checkpoint:
         self._bytes[name] = len(data)
         self._torn.discard(name)
 
-    def _save_room(self, job: str) -> None:
+    def save_room(self, job: str, whole: Callable[[], CountedTasks] | None = None) -> None:
+        """Put the files of a job together where they take much room.
+
+        Parameters
+        ----------
+        job : str
+        whole : callable, optional
+            What is in all of them, for who has added it up; default: they are read.
+        """
         many = len(tasks_of(self._bytes, job)) > 1
         if many and sum(self._bytes.values()) > _FULL * self._room:
-            self.put_together(job)
+            if whole is None:
+                self.put_together(job)
+            else:
+                self._make_one(job, whole(), list(tasks_of(self._bytes, job)))
 
     def put_together(self, job: str) -> None:
         """Make one file of all that is there of a job."""
@@ -246,15 +252,21 @@ class Checkpoint:
         if len(kept) > 1:
             parts = list(kept.values())
             one = merged(parts, pack(sum_pieces(part.pieces for part in parts)))
-            name = tasks_file(job, one.numbers)
-            spare += [other for other in kept if other != name]
-            data = counted_to_bytes(one)
-            if 0 < self._room < sum(self._bytes.values()) + len(data):
-                # Rather count some tasks again, should it end just now, than take more room.
-                while spare:
-                    self._forget(spare.pop())
-            self._write(name, data)
+            self._make_one(job, one, [*spare, *kept])
+            spare = []
         for other in [*spare, *tasks_of(self._torn, job)]:
+            self._forget(other)
+
+    def _make_one(self, job: str, one: CountedTasks, others: list[str]) -> None:
+        """Write one file in the place of others."""
+        name, data = tasks_file(job, one.numbers), counted_to_bytes(one)
+        spare = [other for other in others if other != name]
+        if 0 < self._room < sum(self._bytes.values()) + len(data):
+            # Rather count some tasks again, should it end just now, than take more room.
+            while spare:
+                self._forget(spare.pop())
+        self._write(name, data)
+        for other in spare:
             self._forget(other)
 
     def _found(self, job: str) -> tuple[dict[str, CountedTasks], list[str]]:

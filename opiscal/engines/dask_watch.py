@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 
 from opiscal.engines.checkpoint import Checkpoint
 from opiscal.engines.dask_cluster import Cluster, Future
+from opiscal.engines.worker_keeping import failure_on_worker
+from opiscal.errors import InputError
 from opiscal.pairs.tasks.task import Task
 
 # How often a checkpoint in an object store is looked at.
@@ -32,7 +34,12 @@ def watch(
         Is told of pairs that are counted.
     job : str
     checkpoint : Checkpoint, optional
-        Where workers keep what they have counted.
+        Where workers keep what they have counted; all of it is there when this returns.
+
+    Raises
+    ------
+    InputError
+        Where it cannot be written.
     """
     by_number = {task.number: task for task in tasks}
     if advance is not None:
@@ -51,3 +58,6 @@ def watch(
             looked = time.monotonic()
         if advance is not None:
             advance(by_number[number].pairs)
+    if checkpoint is not None:
+        for failure in filter(None, cluster.run_everywhere(failure_on_worker)):
+            raise InputError(failure)

@@ -10,7 +10,8 @@ from opiscal.engines.task_pool import count_tasks
 from opiscal.pairs.counting import CountedSet
 from opiscal.pairs.jobs import Job, Whole
 from opiscal.pairs.tasks.counting import SharedOut, TaskCounting, task_counting
-from opiscal.pairs.tasks.pieces import Piece
+from opiscal.pairs.tasks.pieces import Piece, pack
+from opiscal.pairs.tasks.pieces_file import CountedTasks
 from opiscal.pairs.tasks.task import Task
 
 Advance = Callable[[int], None]
@@ -42,7 +43,12 @@ class KeptCounts:
         if advance is not None and done:
             advance(sum(task.pairs for task in tasks if task.number in done))
         left = [task for task in tasks if task.number not in done]
-        keep = partial(self._keep, job.name, counting.add, advance)
+
+        def keep(task: Task, pieces: list[Piece]) -> None:
+            self._keep(job.name, counting.add, advance, task, pieces)
+            done.add(task.number)
+            self._checkpoint.save_room(job.name, partial(self._whole, done, counting.added))
+
         # Ranks ask where each row's nearest positive is, so all positives are counted before.
         for kind in ("positive", "negative"):
             of_kind = [task for task in left if task.kind == kind]
@@ -69,7 +75,11 @@ class KeptCounts:
         if advance is not None and done:
             advance(sum(task.pairs for task in own if task.number in done))
         left = [task for task in own if task.number not in done]
-        keep = partial(self._keep, job.name, remember, advance)
+
+        def keep(task: Task, pieces: list[Piece]) -> None:
+            self._keep(job.name, remember, advance, task, pieces)
+            self._checkpoint.save_room(job.name)
+
         first = [task for task in left if task.kind == "positive"]
         negative = [task for task in left if task.kind == "negative"]
         count = partial(_count, counting)
@@ -90,10 +100,13 @@ class KeptCounts:
         task: Task,
         pieces: list[Piece],
     ) -> None:
-        self._checkpoint.save(job, task.number, pieces)
+        self._checkpoint.keep_task(job, task.number, pieces)
         add(pieces)
         if advance is not None:
             advance(task.pairs)
+
+    def _whole(self, done: Iterable[int], added: Callable[[], list[Piece]]) -> CountedTasks:
+        return CountedTasks(self._checkpoint.digest, tuple(sorted(done)), pack(added()))
 
 
 def take_up(

@@ -20,11 +20,13 @@ from opiscal.pairs.sorted_rows import SortedRows
 from opiscal.pairs.tasks.column_tasks import (
     ColumnTasks,
     add_columns,
+    arrays_of,
     bytes_of_sample,
     plan_column_tasks,
 )
 from opiscal.pairs.tasks.counting import dimensions_of
-from opiscal.pairs.tasks.pieces import Piece
+from opiscal.pairs.tasks.pieces import Piece, pack, whole_pieces
+from opiscal.pairs.tasks.pieces_file import CountedTasks
 from opiscal.pairs.tasks.task import Task
 
 
@@ -69,10 +71,16 @@ class KeptSample:
             return counting.count(task, started.head.of_rows(part.start, part.stop))
 
         def keep(task: Task, pieces: list[Piece]) -> None:
-            self._checkpoint.save(job.name, task.number, pieces)
+            self._checkpoint.keep_task(job.name, task.number, pieces)
             add(pieces)
+            done.add(task.number)
+            self._checkpoint.save_room(job.name, whole)
             if advance is not None:
                 advance(task.pairs)
+
+        def whole() -> CountedTasks:
+            digest, numbers = self._checkpoint.digest, tuple(sorted(done))
+            return CountedTasks(digest, numbers, pack(whole_pieces(arrays_of(sums))))
 
         count_tasks(left, count, self._threads, keep)
         return finish_sample(rows, lattice, started, sums, request.labels, request.metric)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from opiscal.engines.worker_keeping import keep_behind
 from opiscal.engines.worker_memory import check_room_for_index
 from opiscal.engines.worker_set import WorkerJob, WorkerSet
 from opiscal.pairs.blas import one_blas_thread
@@ -163,7 +164,7 @@ def _counted(job: WorkerJob, task: Task, count: Callable[[], list[Piece]]) -> li
             return kept
     pieces = pack(count())
     if job.checkpoint is not None:
-        job.checkpoint.keep_task(job.name, task.number, pieces)
+        keep_behind(job.checkpoint, job.name, task.number, pieces)
     return pieces
 
 

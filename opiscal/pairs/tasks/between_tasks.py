@@ -16,7 +16,7 @@ from opiscal.pairs.between_blocks import (
 )
 from opiscal.pairs.lattice import Lattice
 from opiscal.pairs.tasks.exact_tasks import cut_nearest, offer_nearest
-from opiscal.pairs.tasks.pieces import Arrays, Piece, add_pieces, cut_out
+from opiscal.pairs.tasks.pieces import Arrays, Piece, add_pieces, cut_out, whole_pieces
 from opiscal.pairs.tasks.task import Stretch, Task, classes_of, disjoint, group_spans, tasks_wanted
 from opiscal.pairs.two_sets import TwoSets
 
@@ -133,6 +133,11 @@ class BetweenTasks:
                 offer_nearest(piece, self.whole.queries)
             else:
                 add_pieces([piece], arrays)
+
+    def added(self) -> list[Piece]:
+        """All that was added, as pieces that share the tally."""
+        found = cut_nearest(self.whole.queries, Stretch(0, 0, self.two.queries.rows))
+        return [*whole_pieces(arrays_of(self.whole)), found]
 
     def nearest(self, task: Task) -> list[Piece]:
         """The nearest positives of the queries of a task, as far as they were added."""

@@ -41,6 +41,9 @@ class TaskCounting(Protocol):
     def add(self, pieces: Iterable[Piece]) -> None:
         """Add what tasks have counted to the tally of the whole."""
 
+    def added(self) -> list[Piece]:
+        """All that was added, as pieces that share the tally."""
+
     def nearest(self, task: Task) -> list[Piece]:
         """The nearest positives of the rows of a task, as far as they were added."""
 

@@ -15,7 +15,7 @@ from opiscal.pairs.negative_blocks import count_negatives
 from opiscal.pairs.positive_blocks import count_positives
 from opiscal.pairs.sorted_rows import SortedRows
 from opiscal.pairs.tally import Tally
-from opiscal.pairs.tasks.pieces import NEAREST, Arrays, Piece, add_pieces, cut_out
+from opiscal.pairs.tasks.pieces import NEAREST, Arrays, Piece, add_pieces, cut_out, whole_pieces
 from opiscal.pairs.tasks.task import Stretch, Task, classes_of, disjoint, group_spans, tasks_wanted
 
 
@@ -143,6 +143,11 @@ class ExactTasks:
                 offer_nearest(piece, self.whole)
             else:
                 add_pieces([piece], arrays)
+
+    def added(self) -> list[Piece]:
+        """All that was added, as pieces that share the tally."""
+        found = [cut_nearest(self.whole, Stretch(0, 0, self.rows.rows))] if self.ranks else []
+        return whole_pieces(arrays_of(self.whole)) + found
 
     def nearest(self, task: Task) -> list[Piece]:
         """The nearest positives of the rows of a task, as far as they were added."""

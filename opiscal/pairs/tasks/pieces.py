@@ -92,6 +92,17 @@ def cut_out(arrays: Arrays, name: str, *bounds: slice) -> Piece:
     return Piece(name, starts, array[tuple(bounds)])
 
 
+def whole_pieces(arrays: Arrays) -> list[Piece]:
+    """Arrays of a tally as pieces, which share them; those of no elements are none.
+
+    Examples
+    --------
+    >>> [piece.start for piece in whole_pieces({"rows": np.ones((2, 3)), "none": np.ones(0)})]
+    [(0, 0)]
+    """
+    return [Piece(name, (0,) * array.ndim, array) for name, array in arrays.items() if array.size]
+
+
 def add_pieces(pieces: Iterable[Piece], arrays: Arrays) -> None:
     """Add pieces to the arrays of a tally, whichever task they are of, in any order."""
     for piece in pieces:
