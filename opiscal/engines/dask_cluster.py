@@ -24,8 +24,11 @@ _SETTINGS = {
     # A worker that answers no more for so long is given up, and its tasks are counted elsewhere.
     "distributed.scheduler.worker-ttl": "60s",
     "distributed.scheduler.allowed-failures": 3,
-    # Looking at what workers do a hundred times a second costs them some percent.
+    # Looking at what workers do a hundred times a second, and at the clock and at memory as often,
+    # costs them some percent.
     "distributed.worker.profile.enabled": False,
+    "distributed.worker.memory.monitor-interval": "250ms",
+    "distributed.admin.tick.interval": "1s",
     "distributed.admin.system-monitor.interval": "2s",
     # Products are shared out by tasks, not by threads of a BLAS.
     "distributed.nanny.pre-spawn-environ.OMP_NUM_THREADS": 1,
