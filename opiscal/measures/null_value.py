@@ -122,18 +122,21 @@ def null_epsilon_opis(
     draws = min(_MOST_DRAWS, max(_FEWEST_DRAWS, math.ceil(_CURVES / counts.classes)))
     generator = np.random.default_rng(np.random.SeedSequence(seed))
     total = 0.0
-    for _ in range(draws):
-        drawn = np.empty((mean.size, counts.classes))
-        of_rows = generator.standard_normal(counts.classes)
-        of_pairs = generator.standard_normal((mean.size, counts.classes))
+    at_once = max(1, _CURVES // counts.classes)
+    for start in range(0, draws, at_once):
+        shape = (min(at_once, draws - start), 1 + mean.size, counts.classes)
+        deviates = generator.standard_normal(shape)
+        of_rows, of_pairs = deviates[:, :1], deviates[:, 1:]
         for k in range(1, mean.size):
-            of_pairs[k] *= math.sqrt(1.0 - keep[k - 1] ** 2)
-            of_pairs[k] += keep[k - 1] * of_pairs[k - 1]
+            of_pairs[:, k] *= math.sqrt(1.0 - keep[k - 1] ** 2)
+            of_pairs[:, k] += keep[k - 1] * of_pairs[:, k - 1]
+        drawn = np.empty(of_pairs.shape)
         for law, members in zip(laws, sizes.members, strict=True):
-            deviates = law.row_share * of_rows[members] + law.pair_share * of_pairs[:, members]
+            own = law.row_share * of_rows[..., members] + law.pair_share * of_pairs[..., members]
             for k, quantiles in enumerate(law.quantiles):
-                drawn[k, members] = np.interp(deviates[k], _DEVIATES, quantiles)
-        total += epsilon_opis(drawn.T, nodes.weights, epsilon, against, rank).value
+                drawn[:, k, members] = np.interp(own[:, k], _DEVIATES, quantiles)
+        for one in drawn:
+            total += epsilon_opis(one.T, nodes.weights, epsilon, against, rank).value
     # Quantiles of the beta law differ in their last digits from one machine to another.
     return float(f"{total / draws:.9g}")
 
