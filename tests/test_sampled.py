@@ -154,18 +154,18 @@ def test_positives_of_large_classes_are_those_of_some_rows():
     found = [case.sample(64, seed, most).counts for seed in range(seeds)]
     assert {int(n) for s in found for n in s.positive_rows} == {25}
     assert found[0].positive_counted == 12 * 300
+    estimates = [s.estimate() for s in found]
     for name in ("class_positive", "pool_positive"):
-        values = np.array([getattr(s.estimate(), name) for s in found])
+        values = np.array([getattr(e, name) for e in estimates])
         error = values.std(axis=0, ddof=1) / np.sqrt(seeds)
         off = np.abs(values.mean(axis=0) - getattr(exact, name))
         assert np.all(off <= 4 * error + 1e-6), name
         assert np.allclose(values[:, ..., -1], getattr(exact, name)[..., -1])
     # The noise of utilities is that of 25 rows, not of 75: sensitivities scatter as they say.
     at = np.searchsorted(exact.class_distance, exact.moment_distance[exact.moment_edge.size // 2])
-    sens = np.array([s.estimate().class_positive[:, at] / exact.positives_of_class for s in found])
+    sens = np.array([e.class_positive[:, at] / exact.positives_of_class for e in estimates])
     said = np.mean(
-        [_sensitivity_variance(s.estimate(), exact.moment_edge.size // 2) for s in found],
-        axis=0,
+        [_sensitivity_variance(e, exact.moment_edge.size // 2) for e in estimates], axis=0
     )
     own = _sensitivity_variance(exact, exact.moment_edge.size // 2)
     np.testing.assert_allclose(said.sum(), (sens.var(axis=0, ddof=1) + own).sum(), rtol=0.15)

@@ -93,6 +93,11 @@ def report(request) -> Report:
 
 
 @pytest.fixture(scope="module")
+def plain() -> Report:
+    return KINDS["cosine"]()
+
+
+@pytest.fixture(scope="module")
 def hostile() -> Report:
     return KINDS["groups"]()
 
@@ -167,12 +172,9 @@ ANY = st.text(st.characters(exclude_categories=["Cs"]), max_size=120)
     st.sampled_from(["utf-8", "ascii"]),
 )
 @settings(max_examples=60, deadline=None)
-def test_whatever_the_labels(labels, width, encoding):
-    report = relabelled(_BASE, labels)
+def test_whatever_the_labels(plain, labels, width, encoding):
+    report = relabelled(plain, labels)
     checked(summary_lines(report, RUN, Screen(width, encoding)), width)
-
-
-_BASE = KINDS["cosine"]()
 
 
 def test_the_path_is_never_broken(hostile):
