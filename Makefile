@@ -34,11 +34,11 @@ types: $(VENV)/installed-dev
 layers: $(VENV)/installed-dev
 	$(BIN)/lint-imports
 
-# -ra ends with every skipped test and its reason. Files of tests are shared out over the cores, where
-# threads of BLAS that wait for one another would only be in the way.
+# -ra ends with every skipped test and its reason. Files of tests are shared out over the cores in the order of
+# tests/conftest.py, where threads of BLAS that wait for one another would only be in the way.
 tests: $(VENV)/installed-dev
 	OPENBLAS_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE \
-	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile
+	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 # What trains: torch without CUDA, from PyPI where that has such a build, else from its own index.
 # Without it the tests of opiscal.losses are skipped.

@@ -73,12 +73,12 @@ def test_a_model_that_is_far_worse_fails_with_code_1(command, runs):
         (["--junit", "no/such/folder/gate.xml"], "cannot be written"),
     ],
 )
-def test_wrong_use_and_unreadable_input_end_with_code_2(command, runs, arguments, told):
-    done = command("gate", runs / "old", *arguments)
+def test_wrong_use_and_unreadable_input_end_with_code_2(cli, runs, arguments, told):
+    done = cli("gate", runs / "old", *arguments)
     assert done.code == 2
     assert told in done.error
     assert not done.out
-    assert command("gate", runs / "old", *arguments, "--report-only").code == 2
+    assert cli("gate", runs / "old", *arguments, "--report-only").code == 2
 
 
 def test_a_typo_in_a_policy_ends_with_code_2_and_the_nearest_name(command, runs, tmp_path):
@@ -438,29 +438,29 @@ def test_annotations_are_errors_where_they_stop_a_release(cli, runs, tmp_path, m
     assert kinds("--report-only") == ["warning"] * 3
 
 
-def test_validate_says_what_a_file_is(command, runs, tmp_path):
+def test_validate_says_what_a_file_is(cli, runs, tmp_path):
     policy(tmp_path, PASSING)
-    assert command("threshold", runs / "old", "--far", "0.05", "-o", "threshold.json").code == 0
+    assert cli("threshold", runs / "old", "--far", "0.05", "-o", "threshold.json").code == 0
     shutil.copytree(runs / "old", tmp_path / "run")
     files = ["gate.toml", "threshold.json", "run", "run/report.json"]
-    done = command("validate", *files)
+    done = cli("validate", *files)
     assert done.code == 0, done.err
     assert [line.split(":")[1].strip() for line in done.out.splitlines()] == [
         "policy", "threshold", "run", "run",
     ]  # fmt: skip
 
 
-def test_validate_names_what_is_wrong_file_by_file(command, runs, tmp_path):
+def test_validate_names_what_is_wrong_file_by_file(cli, runs, tmp_path):
     policy(tmp_path, PASSING)
     policy(tmp_path, "[[rule]]\nmetrik = 1\n", name="wrong.toml")
     (tmp_path / "other.json").write_text("[1]", encoding="utf-8")
     shutil.copy(runs / "old" / "report.json", tmp_path / "report.json")
-    assert command("threshold", runs / "old", "--far", "0.05", "-o", "threshold.json").code == 0
+    assert cli("threshold", runs / "old", "--far", "0.05", "-o", "threshold.json").code == 0
     document = json.loads((tmp_path / "threshold.json").read_text(encoding="utf-8"))
     document["similarity"] -= 0.01
     (tmp_path / "threshold.json").write_text(json.dumps(document), encoding="utf-8")
     files = ["gate.toml", "wrong.toml", "other.json", "report.json", "threshold.json", "none"]
-    done = command("validate", *files)
+    done = cli("validate", *files)
     assert done.code == 2
     assert done.out == "gate.toml: policy: 1 rule, 1 of them required; confidence 0.95\n"
     lines = done.err.splitlines()
@@ -478,7 +478,7 @@ def test_validate_names_what_is_wrong_file_by_file(command, runs, tmp_path):
     ):
         assert line.startswith("opiscal: error: ")
         assert told in line
-    found = command("validate", *files, "--json")
+    found = cli("validate", *files, "--json")
     assert [one["valid"] for one in found.document] == [True] + [False] * 5
 
 

@@ -81,6 +81,8 @@ from pathlib import Path
 import opiscal.engines.local as local
 from opiscal.cli.main import main
 
+# A process in the background may have been started with interrupts passed over.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 seconds = float(sys.argv.pop(1))
 plain = local.count_pairs
 
@@ -128,6 +130,7 @@ class Interrupt:
             os.kill(os.getpid(), signal.SIGINT)
 
 from opiscal.cli.main import main
+signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.meta_path.insert(0, Interrupt())
 sys.argv = ["opiscal", "evaluate", {str(DIGITS400)!r}]
 main()

@@ -294,8 +294,12 @@ def test_an_interrupt_does_not_wait_for_a_silent_server(s3, tmp_path):
         silent.listen(8)
         silent.settimeout(60)
         place = f"127.0.0.1:{silent.getsockname()[1]}"
+        code = (
+            "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+            "from opiscal.cli.main import main; main()"
+        )
         process = subprocess.Popen(
-            [sys.executable, "-c", "from opiscal.cli.main import main; main()", "inspect", "s3://b/a"],
+            [sys.executable, "-c", code, "inspect", "s3://b/a"],
             env=clean_environment(AWS_ENDPOINT_URL=f"http://{place}", PYTHONPATH=str(ROOT)),
             cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
