@@ -314,11 +314,12 @@ def test_a_killed_command_goes_on_where_it_was(cli, tmp_path):
         env=clean_environment(PYTHONPATH=str(ROOT)), capture_output=True, check=False,
     )  # fmt: skip
     assert (killed.returncode, killed.stdout) == (-signal.SIGKILL, b"")
-    names = {file.name.split("-")[0] for file in kept.iterdir() if not file.name.startswith(".")}
-    assert names == {"checkpoint.json", "set.task"}
+    written = {file.name: file.stat().st_mtime_ns for file in kept.glob("*.npz")}
+    assert {name.split("-")[0] for name in written} == {"set.task"}
     assert not (tmp_path / "run").exists()
     again = cli(*words, "-o", "run", "--checkpoint", "kept")
     assert again.code == 0, again.err
+    assert {name: (kept / name).stat().st_mtime_ns for name in written} == written
     assert_same_run(tmp_path / "run", tmp_path / "plain")
 
 
