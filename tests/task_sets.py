@@ -1,13 +1,16 @@
 """Small sets that are shared out into many tasks, and what two runs of them have in common."""
 
 import json
+import signal
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
-from conftest import write_set
+from conftest import ROOT, clean_environment, write_set
 
 from opiscal.pairs.tasks.exact_tasks import ExactTasks
 
@@ -49,6 +52,31 @@ def watch_tasks(monkeypatch: pytest.MonkeyPatch, fail_after: int | None = None) 
 
     monkeypatch.setattr(ExactTasks, "count", count)
     return counted
+
+
+KILLED = """
+import os, signal
+from opiscal.cli.main import main
+from opiscal.engines.checkpoint import Checkpoint
+
+plain = Checkpoint.keep_task
+
+def keep_task(*given):
+    plain(*given)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+Checkpoint.keep_task = keep_task
+main()
+"""
+
+
+def killed_once_it_keeps_a_task(place: Path, *words: str) -> None:
+    """Run a command that kills itself: who kills it from outside may find that it is done."""
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED, *words], cwd=place,
+        env=clean_environment(PYTHONPATH=str(ROOT)), capture_output=True, check=False,
+    )  # fmt: skip
+    assert (killed.returncode, killed.stdout) == (-signal.SIGKILL, b""), killed.stderr
 
 
 def assert_same_run(one: Path, other: Path) -> None:

@@ -2,15 +2,19 @@
 
 import json
 import shutil
-import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import DIGITS400, ROOT, clean_environment
-from task_sets import StoppedError, assert_same_run, drawn_set, small_tasks, watch_tasks
+from conftest import DIGITS400
+from task_sets import (
+    StoppedError,
+    assert_same_run,
+    drawn_set,
+    killed_once_it_keeps_a_task,
+    small_tasks,
+    watch_tasks,
+)
 
 from opiscal.data.embedding_set import ColumnNames
 from opiscal.data.folder import Folder
@@ -284,22 +288,6 @@ def test_other_edges_have_another_digest():
     assert len(digests) == 2
 
 
-KILLED = """
-import os, signal
-from opiscal.cli.main import main
-from opiscal.engines.checkpoint import Checkpoint
-
-plain = Checkpoint.save
-
-def save(*given):
-    plain(*given)
-    os.kill(os.getpid(), signal.SIGKILL)
-
-Checkpoint.save = save
-main()
-"""
-
-
 def test_a_killed_command_goes_on_where_it_was(cli, tmp_path):
     from opiscal.data.simulate import SimulationConfig, simulate
 
@@ -308,12 +296,7 @@ def test_a_killed_command_goes_on_where_it_was(cli, tmp_path):
     words = ["evaluate", str(data), "--no-plots", "--split", "--splits", "1", "--quiet", "--json"]
     assert cli(*words, "-o", "plain").code == 0
     kept = tmp_path / "kept"
-    # It kills itself once the first task is kept: from outside it could be done before.
-    killed = subprocess.run(
-        [sys.executable, "-c", KILLED, *words, "-o", "run", "--checkpoint", "kept"], cwd=tmp_path,
-        env=clean_environment(PYTHONPATH=str(ROOT)), capture_output=True, check=False,
-    )  # fmt: skip
-    assert (killed.returncode, killed.stdout) == (-signal.SIGKILL, b"")
+    killed_once_it_keeps_a_task(tmp_path, *words, "-o", "run", "--checkpoint", "kept")
     written = {file.name: file.stat().st_mtime_ns for file in kept.glob("*.npz")}
     assert {name.split("-")[0] for name in written} == {"set.task"}
     assert not (tmp_path / "run").exists()

@@ -2,16 +2,12 @@
 
 import json
 import shutil
-import signal
-import subprocess
-import time
 from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import clean_environment, installed
-from task_sets import StoppedError, assert_same_run, drawn_set
+from task_sets import StoppedError, assert_same_run, drawn_set, killed_once_it_keeps_a_task
 
 import opiscal.engines.kept_sample as kept_sample
 from opiscal.data.embedding_set import ColumnNames
@@ -338,15 +334,9 @@ def test_a_killed_command_goes_on_where_it_was(cli, command, tmp_path):
     words = ["evaluate", str(data), "--no-plots", "--quiet", "--json"]
     words += ["--pairs", "sampled", "--sample-pairs", str(16_000 * 4096)]
     assert cli(*words, "-o", "plain").code == 0
-    process = subprocess.Popen(
-        [installed(), *words, "-o", "run", "--checkpoint", "kept"], cwd=tmp_path,
-        env=clean_environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+    killed_once_it_keeps_a_task(tmp_path, *words, "-o", "run", "--checkpoint", "kept")
     kept = tmp_path / "kept"
-    while process.poll() is None and not tasks_of(kept, "set"):
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    assert process.wait(timeout=10) == -signal.SIGKILL
+    assert tasks_of(kept, "set")
     assert not (tmp_path / "run").exists()
     head = (kept / "set.head.npz").stat().st_mtime_ns
     again = command(*words, "-o", "run", "--checkpoint", "kept")
