@@ -149,12 +149,18 @@ class BruteForce:
         """A row without a class is one of its own; such rows make no pairs among themselves."""
         own = np.arange(len(self.classes)) + self.classes.max(initial=0) + 1
         unit = np.unique(np.where(self.classes < 0, own, self.classes), return_inverse=True)[1]
-        member = (unit[:, None] == np.arange(unit.max(initial=-1) + 1)).astype(np.float64)
-        negative = self.classes[:, None] != self.classes
-        pairs = np.triu(member.T @ negative @ member, 1)
-        found = []
+        by_unit = np.argsort(unit, kind="stable")
+        starts = np.flatnonzero(np.diff(unit[by_unit], prepend=-1))
+        first_edge, classes = first_edge[by_unit][:, by_unit], self.classes[by_unit]
+        negative = classes[:, None] != classes
+
+        def sums(some):
+            of_rows = np.add.reduceat(some, starts, axis=0, dtype=np.int64)
+            return np.triu(np.add.reduceat(of_rows, starts, axis=1), 1)
+
+        pairs, found = sums(negative), []
         for edge in lattice.class_edge[lattice.moment_edge[lattice.class_pair_edge]]:
-            accepted = np.triu(member.T @ (negative & (first_edge <= edge)) @ member, 1)
+            accepted = sums(negative & (first_edge <= edge))
             found.append([np.sum(accepted**2), np.sum(accepted * pairs)])
         return np.array(found).reshape(-1, 2).T.astype(np.int64)
 
