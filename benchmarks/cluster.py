@@ -7,8 +7,10 @@ this machine, in turns; reports must be equal. The workers are started before: a
   classes together; target 0.85.
 - *scheduling*: of the time of the workers while pairs are counted, what is neither work nor the
   sending of what it needs; target 3 %.
-- *checkpoint*: seconds that keeping all counts on the disk takes more; target 2 %; the most that
-  the folder ever held, over the bytes of the finished counts; at most 2.
+- *checkpoint*: seconds that keeping all counts on the disk takes more, and, as a shared machine is
+  no clock for 2 %, the processor time of what is done for it alone (packing, writing, adding up,
+  putting together), over that of the count; target 2 %; the most that the folder ever held, over
+  the bytes of the finished counts; at most 2.
 
 Usage: python benchmarks/cluster.py [--rows N] [--dimensions D] [--runs K]
 """
@@ -18,6 +20,8 @@ import shutil
 import tempfile
 import threading
 import time
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +29,7 @@ import numpy as np
 
 from opiscal.data.embedding_set import ColumnNames
 from opiscal.data.simulate import SimulationConfig, simulate
+from opiscal.engines import task_pool
 from opiscal.engines.checkpoint import Checkpoint
 from opiscal.engines.dask_cluster import Cluster
 from opiscal.engines.dask_engine import DaskEngine
@@ -33,6 +38,7 @@ from opiscal.engines.local import LocalEngine
 from opiscal.engines.worker_rows import bytes_read_on_worker
 from opiscal.evaluation import evaluate_files
 from opiscal.pairs.counting import CountedSet
+from opiscal.pairs.tasks.exact_tasks import ExactTasks
 from opiscal.report.record import Report
 from opiscal.report.settings import EvaluateConfig
 
@@ -48,16 +54,41 @@ ENGINES = (
 SPEED, SCHEDULING, CHECKPOINT = 0.85, 0.03, 0.02
 
 
-class TimedEngine(LocalEngine):
-    """Takes the processor time of its count."""
+# What is done for a checkpoint, and not in a count without one.
+KEEPING_WORK = (
+    (task_pool, "pack"),
+    (Checkpoint, "keep_task"),
+    (Checkpoint, "save_room"),
+    (ExactTasks, "add"),
+    (ExactTasks, "_cut"),
+)
 
-    seconds = 0.0
+
+class TimedEngine(LocalEngine):
+    """Takes the processor time of its count, and of the work for its checkpoint."""
+
+    seconds = keeping = 0.0
 
     def count(self, *given: Any) -> list[CountedSet]:
-        begin = time.process_time()
-        found = super().count(*given)
-        self.seconds = time.process_time() - begin
+        with ExitStack() as watched:
+            for owner, name in KEEPING_WORK:
+                plain = getattr(owner, name)
+                watched.callback(setattr, owner, name, plain)
+                setattr(owner, name, self._timed(plain))
+            begin = time.process_time()
+            found = super().count(*given)
+            self.seconds = time.process_time() - begin
         return found
+
+    def _timed(self, plain: Callable[..., Any]) -> Callable[..., Any]:
+        def work(*given: Any) -> Any:
+            begin = time.thread_time()
+            try:
+                return plain(*given)
+            finally:
+                self.keeping += time.thread_time() - begin
+
+        return work
 
 
 def evaluated(data: Path, engine: Engine) -> tuple[Report, dict[str, float]]:
@@ -177,10 +208,11 @@ def main() -> None:
                         reports[k], elapsed[k] = evaluated(data, timed)
                     processor[k] = timed.seconds
                     if kept is not None:
+                        own = timed.keeping
                         ratios.append(watched.most / (kept._room / 2))
             assert all(numbers(reports[k]) == numbers(reports[0]) for k in range(4))
             rows.append([elapsed[k] for k in range(4)])
-            work.append([processor[0], processor[2]])
+            work.append([processor[0], processor[2], own])
         # The first run compiles and warms up.
         rows, idle, work = rows[1:], idle[1:], work[1:]
         times = np.array([[seconds(elapsed) for elapsed in run] for run in rows])
@@ -201,6 +233,7 @@ def main() -> None:
         count_speed = np.median(counts[:, 0] / counts[:, 1])
         cost, cost_of_workers = np.median(counts[:, 2:] / counts[:, :2], axis=0) - 1
         cpu = np.array(work)
+        fastest = counts.min(axis=0)[2:] / counts.min(axis=0)[:2] - 1
         share = np.median([found for found, _ in idle])
         print(
             f"\nspeed of the cluster: {speed:.2f} of the local engine (count alone "
@@ -219,15 +252,18 @@ def main() -> None:
         )
         print(
             f"checkpoint: {100 * cost:+.1f} % of the count, {100 * cost_of_workers:+.1f} % where "
-            f"workers keep it; {100 * (np.median(cpu[:, 1] / cpu[:, 0]) - 1):+.1f} % of the "
-            f"processor time of the local count; target {100 * CHECKPOINT:.0f} %; at most "
-            f"{max(ratios):.2f} times the finished counts; target 2"
+            f"workers keep it; of the fastest runs {100 * fastest[0]:+.1f} % and "
+            f"{100 * fastest[1]:+.1f} %; its own work is {np.median(cpu[:, 2]):.2f} s of processor "
+            f"time, {100 * np.median(cpu[:, 2] / cpu[:, 0]):.1f} % of that of the count; target "
+            f"{100 * CHECKPOINT:.0f} %; at most {max(ratios):.2f} times the finished counts; "
+            "target 2"
         )
         for name, found in (
             ("speed", times[:, 0] / times[:, 1]),
             ("scheduling", np.array([part for part, _ in idle])),
             ("checkpoint, local", counts[:, 2] / counts[:, 0] - 1),
             ("checkpoint, processor time", cpu[:, 1] / cpu[:, 0] - 1),
+            ("checkpoint, its own work", cpu[:, 2] / cpu[:, 0]),
             ("checkpoint, workers", counts[:, 3] / counts[:, 1] - 1),
         ):
             print(f"  {name}, run by run: " + ", ".join(f"{value:.3f}" for value in found))
