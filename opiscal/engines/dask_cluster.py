@@ -9,30 +9,13 @@ from contextlib import contextmanager, suppress
 from multiprocessing import resource_tracker
 from typing import Any
 
+from opiscal.engines.dask_settings import SETTINGS
 from opiscal.errors import InputError, OpiscalError, UsageError
 from opiscal.version import __version__
 
 _INSTALL = "pip install 'opiscal[distributed]'"
-# Nothing listens beyond this machine, and no worker writes rows or pickles to a disk.
+# Nothing listens beyond this machine.
 _LOOPBACK = "127.0.0.1"
-_SETTINGS = {
-    "distributed.worker.memory.target": False,
-    "distributed.worker.memory.spill": False,
-    "distributed.worker.memory.pause": 0.9,
-    "distributed.worker.memory.terminate": 0.97,
-    "distributed.admin.tick.limit": "30s",
-    # A worker that answers no more for so long is given up, and its tasks are counted elsewhere.
-    "distributed.scheduler.worker-ttl": "60s",
-    "distributed.scheduler.allowed-failures": 3,
-    # Looking at what workers do a hundred times a second, and at the clock and at memory as often,
-    # costs them some percent.
-    "distributed.worker.profile.enabled": False,
-    "distributed.worker.memory.monitor-interval": "250ms",
-    "distributed.admin.tick.interval": "1s",
-    "distributed.admin.system-monitor.interval": "2s",
-    # Products are shared out by tasks, not by threads of a BLAS.
-    "distributed.nanny.pre-spawn-environ.OMP_NUM_THREADS": 1,
-}
 _SECONDS_TO_ANSWER = "10s"
 
 Future = Any
@@ -68,7 +51,7 @@ class Cluster:
         import distributed
 
         self._distributed, self._local = distributed, None
-        dask.config.set(_SETTINGS)
+        dask.config.set(SETTINGS)
         logging.getLogger("distributed").setLevel(logging.CRITICAL)
         # It would close clusters once more at the end, and print where one was interrupted early.
         with suppress(AttributeError):
