@@ -220,7 +220,7 @@ def alive(child) -> bool:
 
 
 def test_workers_that_die_of_their_task_are_one_line(monkeypatch):
-    monkeypatch.setitem(dask_cluster._SETTINGS, "distributed.scheduler.allowed-failures", 0)
+    monkeypatch.setitem(dask_cluster.SETTINGS, "distributed.scheduler.allowed-failures", 0)
     cluster = Cluster(workers=1)
     try:
         with pytest.raises(InputError, match=r"workers were lost .*--worker-memory") as error:

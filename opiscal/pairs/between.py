@@ -18,7 +18,7 @@ from opiscal.pairs.between_class_pairs import (
     class_pair_sums_between,
     sums_class_pairs_between,
 )
-from opiscal.pairs.counts import Counts, GalleryCounts, PairCounts
+from opiscal.pairs.counts import ClassCounts, Counts, GalleryCounts, PairCounts
 from opiscal.pairs.kernel.moments import accept_in_place, sum_squares
 from opiscal.pairs.lattice import Lattice
 from opiscal.pairs.nearest_counts import NeighbourRanks
@@ -26,6 +26,7 @@ from opiscal.pairs.sorted_rows import SortedRows
 from opiscal.pairs.tally import Tally
 from opiscal.pairs.threads import share_out
 from opiscal.pairs.two_sets import TwoSets
+from opiscal.pairs.zeros import zeros
 
 Progress = Callable[[int], None]
 
@@ -57,9 +58,11 @@ class BetweenTally:
         queries, gallery = two.queries, two.gallery
         sizes = queries.classes.class_rows, gallery.classes.class_rows
         most = int((sizes[0] * gallery.rows + sizes[1] * queries.rows).max(initial=0))
-        counted = np.int32 if most < np.iinfo(np.int32).max else np.int64
+        small = most < np.iinfo(np.int32).max
         per_class = (sizes[0].size, lattice.kept().size)
-        by_class = [np.zeros(per_class, counted) for _ in range(2)]
+        by_class: list[ClassCounts] = [
+            zeros(per_class, np.int32) if small else zeros(per_class, np.int64) for _ in range(2)
+        ]
         pool = [np.zeros(lattice.edge_key.size, np.int64) for _ in range(2)]
         kept, pair_edges = sums_class_pairs_between(two), lattice.class_pair_edge.size
         summed = np.zeros((2, pair_edges), np.int64) if kept else None
@@ -73,10 +76,10 @@ class BetweenTally:
                 pool_negative=pool[1],
                 class_positive=by_class[0],
                 class_negative=by_class[1],
-                row_positive=np.zeros(per_row, np.uint32),
-                row_negative=np.zeros(per_row, np.uint32),
+                row_positive=zeros(per_row, np.uint32),
+                row_negative=zeros(per_row, np.uint32),
                 class_pairs=summed,
-                accepted_of_pairs=np.zeros(
+                accepted_of_pairs=zeros(
                     (pair_edges, per_class[0], per_class[0]) if kept else (0, 0, 0), np.uint32
                 ),
                 best=np.full(rows.rows, np.inf),

@@ -17,6 +17,7 @@ from opiscal.pairs.lattice import Lattice
 from opiscal.pairs.sampled_counts import GROUPS
 from opiscal.pairs.sorted_rows import ClassOrder, SortedRows
 from opiscal.pairs.tally import Tally
+from opiscal.pairs.zeros import zeros
 
 BLOCK_ROWS = 4096
 
@@ -99,11 +100,12 @@ class ColumnSums:
         """Of no rows."""
         T, K, E = rows.classes.class_rows.size, lattice.moment_edge.size, lattice.edge_key.size
         largest = int(rows.classes.class_rows.max(initial=0)) * columns.place[0].size
+        shape = (GROUPS, T, K)
         return cls(
             pool=np.zeros((GROUPS, E), np.int64),
-            by_class=np.zeros_like(Tally.empty(rows, lattice).class_negative),
-            by_group=np.zeros((GROUPS, T, K), np.uint16 if largest < 2**16 else np.uint32),
-            row_sums=np.zeros((6, T, K), np.int64),
+            by_class=Tally.empty(rows, lattice).class_negative,
+            by_group=zeros(shape, np.uint16) if largest < 2**16 else zeros(shape, np.uint32),
+            row_sums=zeros((6, T, K), np.int64),
         )
 
 

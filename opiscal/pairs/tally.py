@@ -18,6 +18,7 @@ from opiscal.pairs.kernel.moments import accept_in_place, sum_squares
 from opiscal.pairs.lattice import Lattice
 from opiscal.pairs.nearest_counts import NeighbourRanks
 from opiscal.pairs.sorted_rows import SortedRows
+from opiscal.pairs.zeros import zeros
 
 _NOWHERE = np.iinfo(np.int64).max
 
@@ -79,8 +80,7 @@ class Tally:
         most = int((sizes * np.maximum(sizes, rows.rows - sizes)).max(initial=0))
         small = most < np.iinfo(np.int32).max
         histograms: list[ClassCounts] = [
-            np.zeros(per_class, np.int32) if small else np.zeros(per_class, np.int64)
-            for _ in range(2)
+            zeros(per_class, np.int32) if small else zeros(per_class, np.int64) for _ in range(2)
         ]
         summed, pair_edges = sums_class_pairs(rows.classes), lattice.class_pair_edge.size
         return cls(
@@ -90,10 +90,10 @@ class Tally:
             pool_negative=np.zeros(lattice.edge_key.size, np.int64),
             class_positive=histograms[0],
             class_negative=histograms[1],
-            row_positive=np.zeros(per_row, np.uint32),
-            row_negative=np.zeros(per_row, np.uint32),
+            row_positive=zeros(per_row, np.uint32),
+            row_negative=zeros(per_row, np.uint32),
             class_pairs=np.zeros((2, pair_edges), np.int64) if summed else None,
-            accepted_of_pairs=np.zeros(class_pair_shape(rows.classes, pair_edges), np.uint32),
+            accepted_of_pairs=zeros(class_pair_shape(rows.classes, pair_edges), np.uint32),
             best=np.full(rows.rows, np.inf),
             best_order=np.full(rows.rows, _NOWHERE, np.int64),
             rank=np.zeros(rows.rows, np.int32),
