@@ -226,3 +226,53 @@ def test_counts_of_single_tasks_are_let_go_of(cluster, data, monkeypatch):
 
 def keys_of_worker(dask_worker):
     return list(dask_worker.data)
+
+
+class HandedOut:
+    """A cluster that only remembers what it is given."""
+
+    def __init__(self):
+        self.tasks, self.others = [], []
+
+    def submit(self, work, *given, name, priority=0):
+        future = f"{name} {len(self.tasks) + len(self.others)}"
+        if name.startswith("count-"):
+            self.tasks.append((priority, *given[2:]))
+        else:
+            self.others.append((name, given))
+        return future
+
+    def everywhere(self, value):
+        return value
+
+
+def test_the_largest_tasks_are_handed_out_first_and_wait_for_one_thing(monkeypatch):
+    from types import SimpleNamespace
+
+    from opiscal.data.rows import from_arrays
+    from opiscal.pairs.sorted_rows import sort_rows
+    from opiscal.pairs.tasks.exact_tasks import plan_exact_tasks
+
+    rng = np.random.default_rng(0)
+    rows = sort_rows(from_arrays(rng.standard_normal((9000, 4)), rng.integers(0, 300, 9000)))
+    tasks = plan_exact_tasks(rows, 4, shares=3)
+    cluster = HandedOut()
+    engine = DaskEngine(cluster, 0)
+    monkeypatch.setattr(engine, "_set", SimpleNamespace(all_fit=True))
+    futures = engine._submit(tasks, None, [])
+    assert sorted(futures) == [task.number for task in tasks]
+    handed = sorted(cluster.tasks, key=lambda one: -one[0])
+    assert len({priority for priority, *_ in handed}) == len(tasks)
+    kinds = [task.kind for _, task, *_ in handed]
+    first = kinds.index("negative")
+    assert set(kinds[:first]) == {"positive"}
+    assert set(kinds[first:]) == {"negative"}
+    pairs = [task.pairs for _, task, *_ in handed[first:]]
+    assert pairs == sorted(pairs, reverse=True)
+    # The nearest positives of all rows are one thing to wait for.
+    ((name, needed),) = cluster.others
+    assert (name, len(needed)) == ("nearest-positives", first)
+    assert {found for _, _, *found in handed[first:] for found in found} == {
+        f"nearest-positives {first}"
+    }
+    assert all(len(one) == 2 for one in handed[:first])

@@ -238,8 +238,8 @@ class DaskEngine:
         ordered = in_turn(tasks, self._set.all_fit)
         for kind, of_kind in itertools.groupby(ordered, key=lambda task: task.kind):
             if kind == "negative" and nearest is not None:
-                # One for all tasks: those that need many others are not held back until a worker is
-                # free, and one of them would be left with more than its share.
+                # One for all tasks: those that need many others are given to a worker at once, not
+                # when one is free, and some worker would be left with more than its share.
                 known = [cluster.everywhere(nearest)] if nearest else []
                 found = [
                     cluster.submit(
