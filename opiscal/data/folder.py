@@ -14,6 +14,9 @@ from opiscal.data.object_store import (
 from opiscal.data.url import Url, is_url
 from opiscal.errors import InputError
 
+# The times of a file need not be there; to write them too slows what is counted meanwhile.
+_to_disk = getattr(os, "fdatasync", os.fsync)
+
 
 class Folder:
     """Named files that are written whole: what is there under a name is complete.
@@ -132,7 +135,7 @@ class Folder:
                 with os.fdopen(handle, "wb") as out:
                     out.write(data)
                     out.flush()
-                    os.fsync(out.fileno())
+                    _to_disk(out.fileno())
                 os.replace(partial, place)
             except BaseException:
                 with suppress(OSError):
