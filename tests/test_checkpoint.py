@@ -158,7 +158,20 @@ def test_a_file_of_another_evaluation_is_refused(data, tmp_path, monkeypatch, fi
         evaluated_again(data, tmp_path, monkeypatch)
 
 
-@pytest.mark.parametrize("content", ["{", "[]", '{"tasks": {}}'])
+KEYS = '{"format": 2, "opiscal_version": "", "identity": {}, "edges": "", '
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "{",
+        "[]",
+        '{"tasks": {}}',
+        KEYS + '"tasks": {"halves": 1}, "plan": {}}',
+        KEYS + '"tasks": {}, "plan": {}}',
+        KEYS + '"tasks": {}, "plan": {"index": {"kind": 1}}}',
+    ],
+)
 def test_a_manifest_that_is_none(data, tmp_path, content):
     (tmp_path / "kept").mkdir()
     (tmp_path / "kept" / "checkpoint.json").write_text(content)

@@ -53,9 +53,14 @@ def read_manifest(folder: Folder) -> dict[str, Any]:
             f"{MANIFEST!r} of {folder.shown!r} cannot be read; give another folder, or remove this "
             "one"
         ) from error
-    known = isinstance(found, dict) and all(key in found for key in _KEYS)
-    if not known or not isinstance(found["tasks"], dict) or not isinstance(found["plan"], dict):
-        raise InputError(f"{MANIFEST!r} of {folder.shown!r} is none of ours; give another folder")
+    try:
+        known = {key: found[key] for key in _KEYS}
+        SharedOut(**known["tasks"])
+        PairPlan.from_dict(known["plan"])
+    except (KeyError, TypeError) as error:
+        raise InputError(
+            f"{MANIFEST!r} of {folder.shown!r} is none of ours; give another folder"
+        ) from error
     return dict(found)
 
 
