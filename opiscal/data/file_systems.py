@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl, quote, unquote
 
 from opiscal.data.store_errors import ATTEMPTS, cause_of, safe_text, store_error
 from opiscal.data.url import Access, Url
+from opiscal.data.waiting import interruptible
 from opiscal.errors import InputError
 
 _CONNECT_SECONDS = 5
@@ -49,8 +50,9 @@ def _opened(scheme: str, host: str, access: Access, server: str) -> tuple[Any, s
     url = Url(f"{scheme}://{host}", access)
     try:
         if scheme == "s3":
-            return _s3(url, server), host
-        return _by_uri(url)
+            # Where no region is given it is asked for.
+            return interruptible(lambda: _s3(url, server)), host
+        return interruptible(lambda: _by_uri(url))
     except InputError:
         raise
     except Exception as error:

@@ -218,14 +218,14 @@ def _with_reason(url: Url, error: Exception) -> Exception:
     filesystem, path = place_in_store(url)
     if UNREAD_ANSWER in str(error):
         try:
-            if not filesystem.get_file_info(path).is_file:
+            if not interruptible(lambda: filesystem.get_file_info(path)).is_file:
                 return OSError("it was there, and has been removed")
         except Exception as told:
             error = told
     if not has_no_reason(error) or "status 5" in str(error):
         return error
     try:
-        filesystem.get_file_info(FileSelector(path, allow_not_found=True))
+        interruptible(lambda: filesystem.get_file_info(FileSelector(path, allow_not_found=True)))
     except Exception as told:
         return error if has_no_reason(told) else told
     return error

@@ -15,7 +15,13 @@ class _Call(Generic[Found]):
         self.failed: BaseException | None = None
         # Not the end of the thread, which an interrupted `join` may take for reached.
         self.ended = threading.Event()
-        threading.Thread(target=self._run, args=(call,), daemon=True).start()
+        # Before it is begun: an interrupt may come while it begins.
+        _going_on.add(self)
+        try:
+            threading.Thread(target=self._run, args=(call,), daemon=True).start()
+        except RuntimeError:
+            _going_on.discard(self)
+            raise
 
     def _run(self, call: Callable[[], Found]) -> None:
         try:
@@ -23,11 +29,11 @@ class _Call(Generic[Found]):
         except BaseException as error:
             self.failed = error
         finally:
+            _going_on.discard(self)
             self.ended.set()
 
 
-# They may still go on.
-_given_up: list[_Call[Any]] = []
+_going_on: set[_Call[Any]] = set()
 
 
 def interruptible(call: Callable[[], Found]) -> Found:
@@ -39,11 +45,7 @@ def interruptible(call: Callable[[], Found]) -> Found:
     2
     """
     made = _Call(call)
-    try:
-        made.ended.wait()
-    except BaseException:
-        _given_up.append(made)
-        raise
+    made.ended.wait()
     if made.failed is not None:
         raise made.failed
     return made.found[0]
@@ -52,12 +54,9 @@ def interruptible(call: Callable[[], Found]) -> Found:
 def try_for(seconds: float, call: Callable[[], object]) -> bool:
     """Call what may fail and may wait long, for so long at most; whether it came to a good end."""
     made = _Call(call)
-    if not made.ended.wait(seconds):
-        _given_up.append(made)
-        return False
-    return made.failed is None
+    return made.ended.wait(seconds) and made.failed is None
 
 
 def is_waited_for() -> bool:
     """Whether a call that was given up still goes on, so that the process could not end yet."""
-    return any(not made.ended.is_set() for made in _given_up)
+    return bool(_going_on)
