@@ -305,7 +305,7 @@ def test_a_killed_command_goes_on_where_it_was(cli, tmp_path):
     from opiscal.data.simulate import SimulationConfig, simulate
 
     data = tmp_path / "set.parquet"
-    simulate(SimulationConfig(rows=8_000, dimensions=64, classes=200), data)
+    simulate(SimulationConfig(rows=4_000, dimensions=32, classes=200), data)
     words = ["evaluate", str(data), "--no-plots", "--split", "--splits", "1", "--quiet", "--json"]
     assert cli(*words, "-o", "plain").code == 0
     kept = tmp_path / "kept"

@@ -24,7 +24,7 @@ EXAMPLE = ROOT / "examples" / "digits"
 def made(tmp_path_factory):
     """The folder that the example writes, and what it prints."""
     out = tmp_path_factory.mktemp("digits") / "out"
-    command = [sys.executable, EXAMPLE / "run.py", "-o", out, "--seeds", "2", "--epochs", "3"]
+    command = [sys.executable, EXAMPLE / "run.py", "-o", out, "--seeds", "2", "--epochs", "1"]
     path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
     done = subprocess.run(
         [*command, "--dimensions", "5"],
