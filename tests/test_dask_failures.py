@@ -13,8 +13,10 @@ import numpy as np
 import pytest
 from conftest import clean_environment
 
+import opiscal
 from opiscal.data.embedding_set import ColumnNames
 from opiscal.data.simulate import SimulationConfig, simulate
+from opiscal.data.waiting import try_for
 from opiscal.engines import dask_cluster
 from opiscal.engines.checkpoint import Checkpoint
 from opiscal.engines.dask_cluster import Cluster
@@ -23,7 +25,7 @@ from opiscal.errors import InputError
 from opiscal.evaluation import evaluate_files
 from opiscal.report.settings import EvaluateConfig
 
-pytest.importorskip(
+distributed = pytest.importorskip(
     "distributed", reason="dask is not installed: pip install 'opiscal[distributed]'"
 )
 psutil = pytest.importorskip("psutil")
@@ -59,13 +61,15 @@ class Processes:
         self.place = folder / "scheduler.json"
         self.started = [self._start("dask_scheduler", "--host", "127.0.0.1", "--port", "0")]
         for _ in range(workers):
-            self.started.append(
-                self._start("dask_worker", "--nthreads", "1", "--no-nanny", "--host", "127.0.0.1")
-            )
+            self.another_worker()
         self.address = wait_for(lambda: self._address())
 
-    def _start(self, module: str, *options: str) -> subprocess.Popen:
-        own = clean_environment() | {
+    def another_worker(self, **environment: str) -> None:
+        options = ("--nthreads", "1", "--no-nanny", "--host", "127.0.0.1")
+        self.started.append(self._start("dask_worker", *options, **environment))
+
+    def _start(self, module: str, *options: str, **environment: str) -> subprocess.Popen:
+        own = clean_environment(**environment) | {
             "DASK_DISTRIBUTED__SCHEDULER__WORKER_TTL": "2s",
             "DASK_DISTRIBUTED__LOGGING__DISTRIBUTED": "critical",
         }
@@ -73,6 +77,7 @@ class Processes:
         return subprocess.Popen(
             [*command, *options, "--scheduler-file", str(self.place)],
             env=own,
+            cwd=self.place.parent,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
@@ -136,6 +141,79 @@ def test_one_worker_is_killed_and_one_does_not_answer(three, data, wanted, monke
         assert cluster.workers < 3
     finally:
         cluster.close()
+
+
+@pytest.mark.parametrize("loss", [signal.SIGSTOP, signal.SIGKILL])
+def test_what_workers_are_told_comes_through_while_one_is_lost(three, loss):
+    """The scheduler takes it for one of three until it is missed."""
+    cluster = Cluster(three.address)
+    try:
+        wait_for(lambda: cluster.workers == 3)
+        told = []
+
+        def tell() -> None:
+            sent = cluster.everywhere(list(range(1000)))
+            sums = [cluster.submit(sum, sent, k, name="sum") for k in range(12)]
+            told.extend(cluster.gather(sums))
+
+        three.send(0, loss)
+        assert try_for(PATIENCE, tell)
+        assert told == [499_500 + k for k in range(12)]
+    finally:
+        three.send(0, signal.SIGCONT)
+        cluster.close()
+
+
+def test_what_workers_were_told_is_sent_again_where_all_who_knew_it_are_lost(three):
+    cluster = Cluster(three.address)
+    try:
+        wait_for(lambda: cluster.workers == 3)
+        sent = cluster.everywhere([1, 2, 3])
+        assert cluster.gather([cluster.submit(sum, sent, 0, name="sum")]) == [6]
+        for worker in range(3):
+            three.send(worker, signal.SIGKILL)
+        wait_for(lambda: cluster.workers == 0)
+        three.another_worker()
+        found: list[int] = []
+        again = cluster.submit(sum, sent, 4, name="sum")
+        assert try_for(PATIENCE, lambda: found.extend(cluster.gather([again])))
+        assert found == [10]
+    finally:
+        cluster.close()
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "message"),
+    [
+        (
+            "opiscal/__init__.py",
+            "raise ModuleNotFoundError('none')",
+            "the workers of the scheduler cannot import opiscal (ModuleNotFoundError('none')); "
+            "install the same version on all of them: pip install 'opiscal[distributed]'",
+        ),
+        (
+            "sitecustomize.py",
+            "import opiscal.version; opiscal.version.__version__ = '0.0.1'",
+            f"workers have opiscal 0.0.1 and this is {opiscal.__version__}; counts of two versions "
+            "do not add: install the same on all of them",
+        ),
+    ],
+    ids=["without opiscal", "of another version"],
+)
+def test_workers_that_are_not_alike_are_one_line(tmp_path, file, content, message):
+    place = tmp_path / "path" / file
+    place.parent.mkdir(parents=True)
+    place.write_text(content)
+    processes = Processes(tmp_path, 1)
+    try:
+        processes.another_worker(PYTHONPATH=str(tmp_path / "path"))
+        with distributed.Client(processes.address) as client:
+            client.wait_for_workers(2, timeout=PATIENCE)
+        with pytest.raises(InputError) as raised:
+            Cluster(processes.address)
+        assert str(raised.value) == message
+    finally:
+        processes.close()
 
 
 CLIENT = """

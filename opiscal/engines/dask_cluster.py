@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from multiprocessing import resource_tracker
 from typing import Any
 
@@ -17,6 +18,8 @@ _INSTALL = "pip install 'opiscal[distributed]'"
 # Nothing listens beyond this machine.
 _LOOPBACK = "127.0.0.1"
 _SECONDS_TO_ANSWER = "10s"
+# All else needs it.
+_HAND_OUT = 20
 
 Future = Any
 """What a worker will have counted; it is given to other tasks, or gathered."""
@@ -143,9 +146,14 @@ class Cluster:
         ]
 
     def everywhere(self, value: Any) -> Future:
-        """Send something to the workers once, to be given to their tasks."""
-        # A list would be sent item by item.
-        return self._client.scatter([value], direct=False, broadcast=True, hash=False)[0]
+        """Send something to the workers, to be given to their tasks; each fetches it once.
+
+        It is a task like any other: where all who hold it are lost it is sent again. What dask
+        scatters would be lost then, and to scatter it to workers of which one ends meanwhile does
+        not end.
+        """
+        # In a call: lists and the like would be looked through for futures.
+        return self.submit(partial(_itself, value), name="hand-out", priority=_HAND_OUT)
 
     def gather(self, futures: Sequence[Future]) -> list[Any]:
         """What some futures come to.
@@ -196,14 +204,17 @@ class Cluster:
             raise InputError(
                 "the Dask scheduler has no workers; start some with 'dask worker ADDRESS'"
             )
-        try:
-            versions = set(self._client.run(_version).values())
-        except Exception as error:
+        answers = self._client.run(_version, on_error="return").values()
+        # One that is lost just now has no version.
+        failed = [a for a in answers if isinstance(a, Exception) and not isinstance(a, OSError)]
+        if failed:
+            said = str(failed[0]).partition("\n")[0] or type(failed[0]).__name__
             raise InputError(
-                f"the workers of the scheduler cannot import opiscal ({type(error).__name__}); "
-                f"install the same version on all of them: {_INSTALL}"
-            ) from error
-        if versions != {__version__}:
+                f"the workers of the scheduler cannot import opiscal ({said}); install the same "
+                f"version on all of them: {_INSTALL}"
+            ) from failed[0]
+        versions = {answer for answer in answers if isinstance(answer, str)}
+        if versions - {__version__}:
             others = ", ".join(sorted(versions - {__version__}))
             raise InputError(
                 f"workers have opiscal {others} and this is {__version__}; counts of two versions "
@@ -265,6 +276,10 @@ class _Told:
                 "the Dask scheduler was lost; start it again, and give the same command with "
                 "--checkpoint to go on where it was"
             ) from error
+
+
+def _itself(value: Any) -> Any:
+    return value
 
 
 def _version() -> str:

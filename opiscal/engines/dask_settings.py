@@ -10,6 +10,8 @@ SETTINGS = {
     # A worker that answers no more for so long is given up, and its tasks are counted elsewhere.
     "distributed.scheduler.worker-ttl": "60s",
     "distributed.scheduler.allowed-failures": 3,
+    # The class of each row goes to workers with a task; no graph is large otherwise.
+    "distributed.admin.large-graph-warning-threshold": "1TB",
     # Looking at what workers do a hundred times a second, and at the clock and at memory as often,
     # costs them some percent.
     "distributed.worker.profile.enabled": False,
