@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import clean_environment
+from conftest import ROOT, clean_environment
 
 import opiscal
 from opiscal.data.embedding_set import ColumnNames
@@ -21,6 +21,7 @@ from opiscal.engines import dask_cluster
 from opiscal.engines.checkpoint import Checkpoint
 from opiscal.engines.dask_cluster import Cluster
 from opiscal.engines.dask_engine import DaskEngine
+from opiscal.engines.dask_failures import SCHEDULER_LOST
 from opiscal.errors import InputError
 from opiscal.evaluation import evaluate_files
 from opiscal.report.settings import EvaluateConfig
@@ -214,6 +215,70 @@ def test_workers_that_are_not_alike_are_one_line(tmp_path, file, content, messag
         assert str(raised.value) == message
     finally:
         processes.close()
+
+
+LOSES_ITS_SCHEDULER = """
+import os, signal, sys
+from opiscal.engines import dask_engine
+
+watch = dask_engine.watch
+scheduler = int(sys.argv.pop())
+
+def kill_and_watch(*given):
+    os.kill(scheduler, signal.SIGKILL)
+    watch(*given)
+
+dask_engine.watch = kill_and_watch
+from opiscal.cli.main import main
+main()
+"""
+
+
+def test_a_scheduler_that_is_lost_is_one_line(three, data, tmp_path):
+    words = ["evaluate", str(data), "--engine", "dask", "--scheduler", three.address]
+    words += ["--quiet", "--no-plots", "-o", "run", str(three.started[0].pid)]
+    done = subprocess.run(
+        [sys.executable, "-c", LOSES_ITS_SCHEDULER, *words],
+        cwd=tmp_path,
+        env=clean_environment(PYTHONPATH=str(ROOT)),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"opiscal: error: {SCHEDULER_LOST}\n"
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_scheduler_without_workers_is_one_line(tmp_path, monkeypatch):
+    monkeypatch.setattr(dask_cluster, "_SECONDS_TO_ANSWER", "1s")
+    processes = Processes(tmp_path, 1)
+    message = "the Dask scheduler has no workers; start some with 'dask worker ADDRESS'"
+    try:
+        cluster = wait_for(lambda: with_workers(processes))
+        assert cluster.threads_of_worker == 1
+        # It is asked each time: what the client remembers is without workers now and then.
+        monkeypatch.setattr(cluster._client, "_scheduler_identity", {"workers": {}})
+        assert (cluster.workers, cluster.threads) == (1, 1)
+        processes.send(0, signal.SIGKILL)
+        wait_for(lambda: cluster.workers == 0)
+        for ask in (lambda: cluster.memory, lambda: cluster.threads_of_worker):
+            with pytest.raises(InputError) as raised:
+                ask()
+            assert str(raised.value) == message
+        cluster.close()
+        with pytest.raises(InputError) as raised:
+            Cluster(processes.address)
+        assert str(raised.value) == message
+    finally:
+        processes.close()
+
+
+def with_workers(processes: Processes) -> Cluster | None:
+    try:
+        return Cluster(processes.address)
+    except InputError:
+        return None
 
 
 CLIENT = """

@@ -10,8 +10,9 @@ from functools import partial
 from multiprocessing import resource_tracker
 from typing import Any
 
+from opiscal.engines.dask_failures import SCHEDULER_LOST, FailuresTold
 from opiscal.engines.dask_settings import SETTINGS
-from opiscal.errors import InputError, OpiscalError, UsageError
+from opiscal.errors import InputError, UsageError
 from opiscal.version import __version__
 
 _INSTALL = "pip install 'opiscal[distributed]'"
@@ -55,7 +56,9 @@ class Cluster:
 
         self._distributed, self._local = distributed, None
         dask.config.set(SETTINGS)
-        logging.getLogger("distributed").setLevel(logging.CRITICAL)
+        for name in ("distributed", "distributed.client", "distributed.gc"):
+            # The last two have levels of their own.
+            logging.getLogger(name).setLevel(logging.CRITICAL)
         # It would close clusters once more at the end, and print where one was interrupted early.
         with suppress(AttributeError):
             atexit.unregister(distributed.deploy.spec.close_clusters)
@@ -99,12 +102,12 @@ class Cluster:
     @property
     def threads_of_worker(self) -> int:
         """The most that one of them has."""
-        return max(int(worker["nthreads"]) for worker in self._workers().values())
+        return max(int(worker["nthreads"]) for worker in self._some_workers().values())
 
     @property
     def memory(self) -> int:
         """Bytes that the smallest worker may use; 0 where nothing limits it."""
-        limits = [int(worker["memory_limit"] or 0) for worker in self._workers().values()]
+        limits = [int(worker["memory_limit"] or 0) for worker in self._some_workers().values()]
         return min(limits)
 
     @property
@@ -195,15 +198,28 @@ class Cluster:
                 self._local.close()
 
     def _workers(self) -> dict[str, Any]:
-        return dict(self._client.scheduler_info(n_workers=-1)["workers"])
+        # Not what the client remembers, which forgets all workers now and then for a moment.
+        try:
+            found = self._client.sync(self._client.scheduler.identity, n_workers=-1)
+        except OSError as error:
+            raise InputError(SCHEDULER_LOST) from error
+        return dict(found["workers"])
 
-    def _check(self) -> None:
-        with suppress(TimeoutError, self._distributed.TimeoutError):
-            self._client.wait_for_workers(1, timeout=_SECONDS_TO_ANSWER)
-        if not self._workers():
+    def _some_workers(self) -> dict[str, Any]:
+        """Those that there are; where there are none they may just be started anew."""
+        found = self._workers()
+        if not found:
+            with suppress(OSError, self._distributed.TimeoutError):
+                self._client.wait_for_workers(1, timeout=_SECONDS_TO_ANSWER)
+            found = self._workers()
+        if not found:
             raise InputError(
                 "the Dask scheduler has no workers; start some with 'dask worker ADDRESS'"
             )
+        return found
+
+    def _check(self) -> None:
+        self._some_workers()
         answers = self._client.run(_version, on_error="return").values()
         # One that is lost just now has no version.
         failed = [a for a in answers if isinstance(a, Exception) and not isinstance(a, OSError)]
@@ -221,8 +237,8 @@ class Cluster:
                 "do not add: install the same on all of them"
             )
 
-    def _failures_told(self) -> "_Told":
-        return _Told(self._distributed)
+    def _failures_told(self) -> FailuresTold:
+        return FailuresTold(self._distributed)
 
 
 @contextmanager
@@ -241,41 +257,6 @@ def _deaf_to_interrupts() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-class _Told:
-    """Turns what dask raises into one line."""
-
-    def __init__(self, distributed: Any) -> None:
-        self._distributed = distributed
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        if isinstance(error, KeyboardInterrupt):
-            # What was awaited ends with it, and asyncio would print each of them.
-            logging.getLogger("asyncio").setLevel(logging.CRITICAL)
-        if not isinstance(error, Exception) or isinstance(error, OpiscalError):
-            return
-        distributed = self._distributed
-        if isinstance(error, distributed.KilledWorker):
-            raise InputError(
-                "workers were lost four times over the same rows, most likely for want of memory; "
-                "give them more (--worker-memory), start fewer (--workers), or hold rows in half "
-                "of it (--half)"
-            ) from error
-        if isinstance(error, MemoryError):
-            raise InputError(
-                "a worker has too little memory for its rows; give it more (--worker-memory), or "
-                "start fewer (--workers)"
-            ) from error
-        names = {type(error).__name__, *(base.__name__ for base in type(error).__mro__)}
-        if names & {"CommClosedError", "CancelledError", "FutureCancelledError"}:
-            raise InputError(
-                "the Dask scheduler was lost; start it again, and give the same command with "
-                "--checkpoint to go on where it was"
-            ) from error
 
 
 def _itself(value: Any) -> Any:
