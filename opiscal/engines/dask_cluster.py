@@ -220,16 +220,18 @@ class Cluster:
 
     def _check(self) -> None:
         self._some_workers()
-        answers = self._client.run(_version, on_error="return").values()
-        # One that is lost just now has no version.
-        failed = [a for a in answers if isinstance(a, Exception) and not isinstance(a, OSError)]
+        answers = list(self._client.run(_version, on_error="return").values())
+        versions = {answer for answer in answers if isinstance(answer, str)}
+        failed = [answer for answer in answers if isinstance(answer, Exception)]
+        if versions:
+            # One that is lost just now does not count.
+            failed = [error for error in failed if not isinstance(error, OSError)]
         if failed:
             said = str(failed[0]).partition("\n")[0] or type(failed[0]).__name__
             raise InputError(
                 f"the workers of the scheduler cannot import opiscal ({said}); install the same "
                 f"version on all of them: {_INSTALL}"
             ) from failed[0]
-        versions = {answer for answer in answers if isinstance(answer, str)}
         if versions - {__version__}:
             others = ", ".join(sorted(versions - {__version__}))
             raise InputError(

@@ -163,9 +163,9 @@ class DaskEngine:
         cluster, metric = self._cluster, of.embeddings.metric
         sent = cluster.everywhere(of)
         (centre,) = cluster.gather([cluster.submit(centre_on_worker, sent, name="find-centre")])
-        cuts = np.linspace(0, of.embeddings.rows, _STRETCHES * max(1, cluster.workers) + 1).astype(
-            int
-        )
+        # Workers may all just be started anew.
+        parts = _STRETCHES * max(1, cluster.workers)
+        cuts = np.linspace(0, of.embeddings.rows, parts + 1).astype(int)
         stretches = list(itertools.pairwise(cuts.tolist()))
         reach = 0.0
         if metric == "l2":
