@@ -1,8 +1,11 @@
 """The commands of ``opiscal``, and what becomes of a wrong use of them."""
 
+from collections.abc import Callable
+from functools import cache
 from typing import Annotated, Any
 
 import typer
+import typer.main
 from typer.core import TyperGroup
 
 from opiscal import __version__
@@ -104,10 +107,16 @@ def root(
     """Options that come before a command."""
 
 
+@cache
+def _command() -> Callable[..., Any]:
+    # It takes a hundredth of a second, which who runs many commands need not wait for each time.
+    return typer.main.get_command(app)
+
+
 def run(arguments: list[str]) -> int:
     """Run one command, and return its exit code; a wrong use of it is one line and code 2."""
     try:
-        code = app(arguments, prog_name="opiscal", standalone_mode=False)
+        code = _command()(arguments, prog_name="opiscal", standalone_mode=False)
     except typer.Exit as left:
         code = left.exit_code
     except ClickException as error:

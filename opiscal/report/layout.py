@@ -63,6 +63,8 @@ def clean(text: Label | None) -> str:
     """
     if not str(text).strip():
         return repr(str(text))
+    if str(text).isascii() and str(text).isprintable():
+        return str(text)
     safe: list[str] = []
     for character in str(text):
         category = unicodedata.category(character)
