@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sysconfig
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -93,6 +94,21 @@ def installed() -> str:
     if not command.exists():
         pytest.skip(f"{command} is not installed; run: pip install -e '.[dev]'")
     return str(command)
+
+
+PATIENCE = 60.0
+"""Seconds for what happens in other threads and processes."""
+
+
+def wait_for(found: Callable[[], Any], seconds: float = PATIENCE) -> Any:
+    """What is found, once it is."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        value = found()
+        if value:
+            return value
+        time.sleep(0.05)
+    raise AssertionError("waited in vain")
 
 
 def clean_environment(**more: str) -> dict[str, str]:

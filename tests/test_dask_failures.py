@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import ROOT, clean_environment
+from conftest import PATIENCE, ROOT, clean_environment, wait_for
 
 import opiscal
 from opiscal.data.embedding_set import ColumnNames
@@ -34,7 +34,6 @@ psutil = pytest.importorskip("psutil")
 CONFIG = EvaluateConfig()
 # Some sixty tasks, each of some hundredths of a second.
 TASK_WORK = 1.2e8
-PATIENCE = 60.0
 
 
 @pytest.fixture(scope="module")
@@ -97,17 +96,6 @@ class Processes:
             process.send_signal(signal.SIGCONT)
             process.kill()
             process.wait()
-
-
-def wait_for(found, seconds: float = PATIENCE):
-    """What is found, once it is."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        value = found()
-        if value:
-            return value
-        time.sleep(0.05)
-    raise AssertionError("waited in vain")
 
 
 @pytest.fixture

@@ -1,9 +1,9 @@
 """Calls that may wait long: what an interrupt gives up, and whether the process may end then."""
 
 import threading
-import time
 
 import pytest
+from conftest import wait_for
 
 from opiscal.data.waiting import interruptible, is_waited_for, try_for
 
@@ -21,13 +21,6 @@ class NoThread(threading.Thread):
 
     def start(self):
         raise RuntimeError("can't start new thread")
-
-
-def _within(seconds, holds):
-    ends = time.monotonic() + seconds
-    while not holds() and time.monotonic() < ends:
-        time.sleep(0.01)
-    return holds()
 
 
 def test_a_call_is_waited_for_until_it_ends():
@@ -48,7 +41,7 @@ def test_an_interrupt_while_the_thread_of_a_call_begins_is_known_too(monkeypatch
         interruptible(silent.wait)
     assert is_waited_for()
     silent.set()
-    assert _within(20, lambda: not is_waited_for())
+    wait_for(lambda: not is_waited_for())
 
 
 def test_a_call_without_a_thread_is_not_waited_for(monkeypatch):
@@ -63,7 +56,7 @@ def test_a_try_that_takes_too_long_is_given_up():
     assert not try_for(0.01, silent.wait)
     assert is_waited_for()
     silent.set()
-    assert _within(20, lambda: not is_waited_for())
+    wait_for(lambda: not is_waited_for())
 
 
 def test_a_try_tells_of_its_end():
