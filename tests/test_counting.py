@@ -350,8 +350,8 @@ def test_random_rows(rows, dimensions, metric):
 def test_even_steps_count_large_classes_and_small_ones(classes):
     # Of large classes pairs are counted by class pair, of small ones row by row.
     rng = np.random.default_rng(classes)
-    ids = rng.permutation(np.arange(1500) % classes)
-    vectors = clustered(rng, 1500, 64, ids, 2.0).astype(np.float32)
+    ids = rng.permutation(np.arange(2200) % classes)
+    vectors = clustered(rng, 2200, 64, ids, 2.0).astype(np.float32)
     assert fit_lattice(sort_rows(embedding_set(vectors, ids)), 0).steps is not None
     assert_within_band(vectors, ids, "cosine")
 

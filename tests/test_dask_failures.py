@@ -244,9 +244,10 @@ def test_a_scheduler_without_workers_is_one_line(tmp_path, monkeypatch):
     try:
         cluster = wait_for(lambda: with_workers(processes))
         assert cluster.threads_of_worker == 1
-        # It is asked each time: what the client remembers is without workers now and then.
-        monkeypatch.setattr(cluster._client, "_scheduler_identity", {"workers": {}})
-        assert (cluster.workers, cluster.threads) == (1, 1)
+        # What the client remembers is without workers now and then, just after it was asked too.
+        with monkeypatch.context() as forgetful:
+            forgetful.setattr(cluster._client, "scheduler_info", lambda **_: {"workers": {}})
+            assert (cluster.workers, cluster.threads) == (1, 1)
         processes.send(0, signal.SIGKILL)
         wait_for(lambda: cluster.workers == 0)
         for ask in (lambda: cluster.memory, lambda: cluster.threads_of_worker):

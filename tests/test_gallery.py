@@ -185,7 +185,7 @@ def test_sampling_variances_are_without_bias():
     centre = np.array([1.0, 0.0, 0.0, 0.0])
     others = [(rng.standard_normal((150, 4)), rng.integers(1, 30, 150)) for _ in range(2)]
     lattice, found, rates = None, [], []
-    for _ in range(400):
+    for _ in range(700):
         sides = [
             Side(
                 np.concatenate([centre + 0.8 * rng.standard_normal((rows, 4)), vectors]),

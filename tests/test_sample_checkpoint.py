@@ -330,9 +330,9 @@ def test_never_more_than_twice_the_bytes_of_the_finished_counts(tmp_path, monkey
 
 def test_a_killed_command_goes_on_where_it_was(cli, command, tmp_path):
     data = tmp_path / "set.parquet"
-    simulate(SimulationConfig(rows=6_000, dimensions=32, classes=200), data)
+    simulate(SimulationConfig(rows=16_000, dimensions=64, classes=200), data)
     words = ["evaluate", str(data), "--no-plots", "--quiet", "--json"]
-    words += ["--pairs", "sampled", "--sample-pairs", str(6_000 * 2048)]
+    words += ["--pairs", "sampled", "--sample-pairs", str(16_000 * 4096)]
     assert cli(*words, "-o", "plain").code == 0
     killed_once_it_keeps_a_task(tmp_path, *words, "-o", "run", "--checkpoint", "kept")
     kept = tmp_path / "kept"
